@@ -1,0 +1,142 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/policy"
+)
+
+// A Handler is an endpoint's first function. It is called with the valid handshake of a vetted client, before anything is
+// upgraded: it takes from the request what the session will need, and returns the session. An error refuses the
+// client: a [policy.Verdict] as itself, any other with 500.
+//
+// The request is a copy that is emptied when the function returns, and its context then has no values: routers recycle what
+// they keep there (chi.URLParam in a session would read another request's). It must not acquire what only the session would
+// release: a connection that is lost during the upgrade never starts its session.
+type Handler func(r *http.Request) (Session, error)
+
+// A Session is an endpoint's second function. It runs on a goroutine of its own, after ServeHTTP has returned, for as long as
+// the connection is wanted; its result closes the connection: nil with 1000, a [policy.Verdict] with its code and
+// reason, any other error with 1011. A panic closes with 1011 and is reported. If the client closed first, its own code is
+// echoed.
+//
+// ctx carries nothing of the request. It is cancelled when a read finds the peer gone; [context.Cause] then says why: a
+// [*CloseError] or the read's error.
+type Session func(ctx context.Context, c *Conn) error
+
+// Handler returns the endpoint of a chain: it admits every valid handshake of a vetted client (see [Upgrader]) that h
+// admits. It panics when u's fields are wrong and when h is nil.
+func (u *Upgrader) Handler(h Handler) http.Handler {
+	c := u.mounted()
+	if h == nil {
+		panic("upgrade: Handler: nil function")
+	}
+	return &endpoint{config: c, handler: h}
+}
+
+type endpoint struct {
+	*config
+	handler Handler
+}
+
+var errNoSession = errors.New("upgrade: the endpoint's function returned neither a session nor an error")
+
+// ServeHTTP begins without a pass, as a link's does.
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.serve(w, r, pass{}) }
+
+func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
+	start := e.now()
+	deny := func(v policy.Verdict, by string) {
+		e.settle(w, r, p, denial{verdict: v, policy: by, start: start})
+	}
+	key, refusal := checkHandshake(r)
+	if refusal != nil {
+		deny(*refusal, "handshake")
+		return
+	}
+	if !e.vetted(r, p) {
+		deny(refuseOrigin.WithCause(errOriginUnknown), "origin")
+		return
+	}
+	subprotocol, refusal := chooseSubprotocol(r, e.subprotocols)
+	if refusal != nil {
+		deny(*refusal, "handshake")
+		return
+	}
+	session, err := e.call(r)
+	if err != nil {
+		deny(asDenial(err), "endpoint")
+		return
+	}
+	e.admit(w, r, handshake{key, subprotocol}, session, start)
+}
+
+// call runs the endpoint's function on its own copy of the request, and empties that.
+func (e *endpoint) call(r *http.Request) (s Session, err error) {
+	g := &guest{ctx: guestContext{Context: r.Context()}}
+	g.request = *r.WithContext(&g.ctx)
+	defer func() {
+		if x := recover(); x != nil {
+			err = panicked.WithCause(&PanicError{x, debug.Stack()})
+		}
+		g.ctx.left.Store(true)
+		g.request = http.Request{}
+	}()
+	s, err = e.handler(&g.request)
+	if err == nil && s == nil {
+		err = errNoSession
+	}
+	return s, err
+}
+
+// A guest is a request on loan.
+type guest struct {
+	request http.Request
+	ctx     guestContext
+}
+
+type guestContext struct {
+	context.Context
+	left atomic.Bool
+}
+
+func (c *guestContext) Value(key any) any {
+	if c.left.Load() {
+		return nil
+	}
+	return c.Context.Value(key)
+}
+
+// asDenial is the verdict behind an error of an endpoint's function.
+func asDenial(err error) policy.Verdict {
+	var v policy.Verdict
+	if errors.As(err, &v) && !v.Allowed() {
+		return v
+	}
+	return policy.Close(codes.InternalServerError, "internal_error").WithCause(err)
+}
+
+// admit upgrades and starts the session.
+func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, s Session, start time.Time) {
+	e := Event{Request: r, Policy: "endpoint", Verdict: policy.Allow()}
+	conn, buf, err := hijack(w)
+	if err != nil {
+		v := asDenial(err).Hide()
+		e.Verdict, e.Outcome, e.Why, e.Status, e.Err = v, Answered, WhyHijack, v.Status(), err
+		writeProblem(w, r, v)
+	} else if err := c.write(conn, buf, appendSwitching(buf.AvailableBuffer(), hs, w.Header())); err != nil {
+		e.Outcome, e.Status, e.Err = Lost, http.StatusSwitchingProtocols, err
+	} else {
+		e.Outcome, e.Status = Admitted, http.StatusSwitchingProtocols
+		defer newConn(c, conn, hs.subprotocol, slices.Clone(buffered(buf))).start(s) // behind the Observer
+	}
+	e.Duration = c.since(start)
+	c.observe(e)
+}

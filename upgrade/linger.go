@@ -1,0 +1,119 @@
+package upgrade
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A budget counts what may be at one time.
+type budget struct {
+	max int64
+	now atomic.Int64
+}
+
+func (b *budget) take() bool {
+	if b.now.Add(1) <= b.max {
+		return true
+	}
+	b.now.Add(-1)
+	return false
+}
+
+func (b *budget) give() { b.now.Add(-1) }
+
+// A lingerer is a connection that was sent a close frame and waits for the client's. It reads and discards, so that the kernel
+// has no reason for a reset, and it sends no FIN, which would make browsers report an unclean close.
+type lingerer struct {
+	conn   net.Conn
+	config *config
+	budget *budget // given back at the end; nil for none
+	frames scanner
+	run    func() // bound once, so that starting the goroutine allocates nothing
+	buf    [128]byte
+}
+
+var (
+	lingerers sync.Pool // of *lingerer
+	discards  = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+)
+
+func newLingerer() *lingerer {
+	if l, ok := lingerers.Get().(*lingerer); ok {
+		return l
+	}
+	l := &lingerer{}
+	l.run = l.wait
+	return l
+}
+
+// linger takes conn over, behind a close frame that was written; early is what was read from it already. It returns at once.
+func (c *config) linger(conn net.Conn, early []byte, b *budget) {
+	c.lingerFrom(conn, scanner{}, early, b)
+}
+
+// lingerFrom is linger in the midst of a stream, after what frames has seen of it.
+func (c *config) lingerFrom(conn net.Conn, frames scanner, early []byte, b *budget) {
+	l := newLingerer()
+	l.conn, l.config, l.budget, l.frames = conn, c, b, frames
+	l.frames.scan(early)
+	go l.run()
+}
+
+func (l *lingerer) wait() {
+	if !l.frames.closed {
+		l.drain()
+	}
+	l.conn.Close()
+	if l.budget != nil {
+		l.budget.give()
+	}
+	l.conn, l.config, l.budget, l.frames.close = nil, nil, nil, nil
+	lingerers.Put(l)
+}
+
+func (l *lingerer) drain() {
+	// The deadline is absolute: a client that sends a byte a second does not move it.
+	if l.conn.SetReadDeadline(time.Now().Add(l.config.lingerTimeout)) != nil {
+		return
+	}
+	if l.discard(l.config.lingerBytes) {
+		return
+	}
+	// The client neither closed nor hung up in time. Say that nothing more will come, give its kernel a moment to take
+	// what was sent, and end it.
+	if half, ok := l.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil &&
+		l.conn.SetReadDeadline(time.Now().Add(lastDrain)) == nil {
+		l.discard(lastDrainBytes)
+	}
+}
+
+const (
+	lastDrain      = 250 * time.Millisecond
+	lastDrainBytes = 256 << 10
+)
+
+// discard reads until the client's close frame or its end, and reports whether one came within the read deadline and limit.
+// It begins in a small buffer: most clients send a close frame and nothing else.
+func (l *lingerer) discard(limit int64) bool {
+	buf := l.buf[:]
+	for limit > 0 {
+		n, err := l.conn.Read(buf[:min(int64(len(buf)), limit)])
+		limit -= int64(n)
+		l.frames.scan(buf[:n])
+		if l.frames.closed {
+			return true
+		}
+		if err != nil {
+			timeout, ok := err.(net.Error)
+			return !ok || !timeout.Timeout()
+		}
+		if n == len(l.buf) && len(buf) == len(l.buf) {
+			big := discards.Get().(*[16 << 10]byte)
+			defer discards.Put(big)
+			buf = big[:]
+		}
+	}
+	return false
+}

@@ -1,0 +1,166 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/policy"
+)
+
+// A link is one policy in a chain. Only this package makes links and endpoints, and they are recognised by their concrete type:
+// nothing that embeds one stands in its place.
+type link struct {
+	*config
+	kind   kind
+	name   string
+	policy policy.Policy
+
+	next     http.Handler
+	link     *link     // next, when it is a link of the same Upgrader: called directly
+	endpoint *endpoint // next, when it is an endpoint of the same Upgrader
+}
+
+type kind uint8
+
+const (
+	enforced kind = iota
+	shadow
+	origin
+)
+
+// Use mounts p: what p denies is settled by u and goes no further.
+//
+// It panics when u's fields are wrong, and when p is nil or finds itself mounted wrongly ([policy.MountChecker]).
+func (u *Upgrader) Use(p policy.Policy) func(http.Handler) http.Handler {
+	return u.mount(enforced, p)
+}
+
+// Shadow mounts p on trial: it is judged for every request and reported to the Observer, and never enforced. It vouches for
+// nothing, and what it brings along goes nowhere. It panics as [Upgrader.Use] does.
+func (u *Upgrader) Shadow(p policy.Policy) func(http.Handler) http.Handler {
+	return u.mount(shadow, p)
+}
+
+func (u *Upgrader) mount(k kind, p policy.Policy) func(http.Handler) http.Handler {
+	c := u.mounted()
+	if err := policy.CheckMount(p, policy.Mounting{Subprotocols: c.subprotocols}); err != nil {
+		panic(mistakes("upgrade: a policy cannot be mounted", []error{err}))
+	}
+	proto := link{config: c, kind: k, name: policy.NameOf(p), policy: p}
+	return proto.before
+}
+
+var errOriginNotFirst = errors.New("an Origin link stands directly behind another link: mount Origin first, then maintenance, " +
+	"rate limit by IP, authentication and your own policies; patterns of two Origin links belong into one")
+
+// before is the middleware: it returns a link in front of next.
+func (l link) before(next http.Handler) http.Handler {
+	if next == nil {
+		panic("upgrade: link before a nil handler")
+	}
+	l.next = next
+	switch n := next.(type) {
+	case *link:
+		if n.kind == origin {
+			panic(mistakes("upgrade: order", []error{errOriginNotFirst}))
+		}
+		if n.config == l.config {
+			l.link = n
+		}
+	case *endpoint:
+		if n.config == l.config {
+			l.endpoint = n
+		}
+	}
+	return &l
+}
+
+// ServeHTTP begins without a pass: whoever calls it from outside vouches for nothing.
+func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.serve(w, r, pass{}) }
+
+func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
+	start := l.now()
+	var v policy.Verdict
+	if l.kind == origin {
+		v, p = l.judgeOrigin(r)
+	} else {
+		v = judge(l.policy, r)
+	}
+	switch {
+	case l.kind == shadow:
+		l.observe(Event{Kind: Shadowed, Request: r, Policy: l.reportName(v), Verdict: v, Duration: l.since(start)})
+		v = policy.Allow() // and whatever it brought stays here
+	case !v.Allowed():
+		l.settle(w, r, p, denial{verdict: v, policy: l.reportName(v), start: start})
+		return
+	}
+	if v.Brings() {
+		r = r.WithContext(&broughtContext{r.Context(), v})
+	}
+	l.forward(w, r, p)
+}
+
+func (l *link) reportName(v policy.Verdict) string {
+	if name := v.Policy(); name != "" {
+		return name
+	}
+	return l.name
+}
+
+// forward hands the pass on: by direct call to a neighbour, in the context to anybody else. A request that is
+// same-origin has none, and needs none.
+func (l *link) forward(w http.ResponseWriter, r *http.Request, p pass) {
+	switch {
+	case l.link != nil:
+		l.link.serve(w, r, p)
+	case l.endpoint != nil:
+		l.endpoint.serve(w, r, p)
+	case p.origin != "":
+		outer, _ := r.Context().Value(vettedKey{}).(*vettedContext)
+		l.next.ServeHTTP(w, r.WithContext(&vettedContext{r.Context(), vetted{l.upgrader, p.origin}, outer}))
+	default:
+		l.next.ServeHTTP(w, r)
+	}
+}
+
+var panicked = policy.Close(codes.InternalServerError, "internal_error")
+
+// judge asks p. The recover stands around the policy alone: a panic further down the chain is not ours.
+func judge(p policy.Policy, r *http.Request) (v policy.Verdict) {
+	defer func() {
+		if x := recover(); x != nil {
+			v = panicked.WithCause(&PanicError{x, debug.Stack()})
+		}
+	}()
+	return p.Judge(r)
+}
+
+// A broughtContext gives a request what a verdict brought along.
+type broughtContext struct {
+	context.Context
+	verdict policy.Verdict
+}
+
+func (c *broughtContext) Value(key any) any {
+	if v := c.verdict.Value(key); v != nil {
+		return v
+	}
+	return c.Context.Value(key)
+}
+
+// A vettedContext carries a pass through foreign handlers. outer is that of an Origin link further out.
+type vettedContext struct {
+	context.Context
+	vetted
+	outer *vettedContext
+}
+
+func (c *vettedContext) Value(key any) any {
+	if key == (vettedKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}

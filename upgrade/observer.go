@@ -1,0 +1,150 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/wsverdict/wsverdict/policy"
+)
+
+// An Observer is told what became of requests. Observe is called synchronously and concurrently, after the answer is on its
+// way; it should return soon. A panic in it is recovered and logged.
+//
+// An access log cannot do this: a refusal that became a close frame is a 101 there.
+type Observer interface {
+	Observe(e Event)
+}
+
+// ObserverFunc adapts a function to an [Observer].
+type ObserverFunc func(e Event)
+
+// Observe calls f.
+func (f ObserverFunc) Observe(e Event) { f(e) }
+
+// An Event is what an [Observer] is told. Policy, Outcome, Why, Status, CloseCode and the verdict's code and slug are few
+// and fixed by the program: fit for the labels of a metric. More fields and kinds may come.
+type Event struct {
+	Kind    Kind
+	Request *http.Request // the handshake, not to be kept after Observe returns
+
+	// Policy is the name of the link that decided ([policy.Named]), "handshake" or "origin" for the Upgrader's own checks,
+	// "endpoint" for the endpoint's function and for an admission.
+	Policy  string
+	Verdict policy.Verdict // its Cause is for logs alone
+
+	Outcome   Outcome
+	Why       Why    // why a Close was settled as a status
+	Status    int    // the HTTP status that was written; 101 for an upgrade; 0 for none
+	CloseCode uint16 // the code of the close frame that was written, after the profile; 0 for none
+	Err       error  // what broke on the way: a connection that cannot be hijacked, a failed write
+
+	// Duration runs from when the deciding link was entered until the answer was written.
+	Duration time.Duration
+}
+
+// A Kind says what an [Event] is about.
+type Kind uint8
+
+const (
+	// Settled: a verdict was settled.
+	Settled Kind = iota
+	// Shadowed: a policy on trial was judged; nothing was enforced. Verdict, Policy, Request and Duration are set.
+	Shadowed
+	// Panicked: a session panicked; Err is a [*PanicError].
+	Panicked
+)
+
+// An Outcome says how a verdict was settled.
+type Outcome uint8
+
+const (
+	// Admitted: upgraded, the session runs.
+	Admitted Outcome = iota + 1
+	// Closed: upgraded and closed at once, with a close frame.
+	Closed
+	// Answered: answered with an HTTP status.
+	Answered
+	// Lost: the connection broke before the answer was written.
+	Lost
+)
+
+// Why says why a denial was settled as an HTTP status and not as a close frame.
+type Why uint8
+
+const (
+	// WhyHidden: the verdict is a Reject.
+	WhyHidden Why = iota + 1
+	// WhyNoHandshake: the request is no valid WebSocket handshake.
+	WhyNoHandshake
+	// WhyOrigin: the Origin was not vetted.
+	WhyOrigin
+	// WhySubprotocol: client and server have no subprotocol in common.
+	WhySubprotocol
+	// WhyNoOrigin: no browser, and [Upgrader.StatusWithoutOrigin] is set.
+	WhyNoOrigin
+	// WhyBudget: [Upgrader.MaxLingering] connections were lingering already.
+	WhyBudget
+	// WhyHijack: the connection could not be taken over; Err says which type was in the way.
+	WhyHijack
+)
+
+var (
+	kindNames    = [...]string{"settled", "shadowed", "panicked"}
+	outcomeNames = [...]string{"", "admitted", "closed", "answered", "lost"}
+	whyNames     = [...]string{"", "hidden", "no_handshake", "origin", "subprotocol", "no_origin", "budget", "hijack"}
+)
+
+// String returns a word fit for a metric's label.
+func (k Kind) String() string { return word(kindNames[:], int(k)) }
+
+// String returns a word fit for a metric's label.
+func (o Outcome) String() string { return word(outcomeNames[:], int(o)) }
+
+// String returns a word fit for a metric's label, "" for none.
+func (w Why) String() string { return word(whyNames[:], int(w)) }
+
+func word(names []string, i int) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return "unknown"
+}
+
+// A PanicError is the cause of a denial when a policy or an endpoint's function panicked, and the Err of a [Panicked] event.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error gives the panic's value, without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Unwrap returns the panic's value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+func (c *config) observe(e Event) {
+	defer func() {
+		if x := recover(); x != nil {
+			slog.Default().Error("wsverdict: the Observer panicked", "panic", x)
+		}
+	}()
+	c.observer.Observe(e)
+}
+
+// logPanics stands in where no Observer is set: a panic must not pass in silence.
+type logPanics struct{}
+
+func (logPanics) Observe(e Event) {
+	var p *PanicError
+	if errors.As(e.Verdict.Cause(), &p) || errors.As(e.Err, &p) {
+		slog.Default().LogAttrs(context.Background(), slog.LevelError, "wsverdict: panic",
+			slog.String("policy", e.Policy), slog.Any("panic", p.Value), slog.String("stack", string(p.Stack)))
+	}
+}

@@ -1,0 +1,85 @@
+package upgrade
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/wsverdict/wsverdict/policy"
+)
+
+var problems = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+
+// writeProblem answers with a denial's HTTP form: application/problem+json (RFC 9457) that says no more than the close
+// frame would, and Retry-After (RFC 9110 §10.2.3) where a wait is known.
+func writeProblem(w http.ResponseWriter, r *http.Request, v policy.Verdict) error {
+	writeProblemHeader(w.Header(), v)
+	w.WriteHeader(v.Status())
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	b := problems.Get().(*[]byte)
+	*b = appendProblem((*b)[:0], v)
+	_, err := w.Write(*b)
+	problems.Put(b)
+	return err
+}
+
+func writeProblemHeader(h http.Header, v policy.Verdict) {
+	// What an outer handler prepared for its own content is not true of this one.
+	for _, name := range [...]string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
+		delete(h, name)
+	}
+	n := 4
+	for range v.Header() {
+		n++
+	}
+	// One array for all values, none of it shared with another response: middlewares rewrite values in place.
+	values := make([]string, n)
+	set := func(name, value string) {
+		values[0] = value
+		h[name], values = values[:1:1], values[1:]
+	}
+	set("Content-Type", "application/problem+json")
+	set("X-Content-Type-Options", "nosniff")
+	if _, ok := h["Cache-Control"]; !ok {
+		set("Cache-Control", "no-store")
+	}
+	if after := v.After(); after > 0 {
+		set("Retry-After", strconv.FormatInt(int64(after/time.Second), 10))
+	}
+	for name, value := range v.Header() {
+		if old, ok := h[name]; ok {
+			h[name] = append(old[:len(old):len(old)], value)
+		} else {
+			set(name, value)
+		}
+	}
+}
+
+func appendProblem(b []byte, v policy.Verdict) []byte {
+	status := v.Status()
+	b = strconv.AppendInt(append(b, `{"status":`...), int64(status), 10)
+	b = appendJSON(append(b, `,"title":`...), http.StatusText(status))
+	b = appendJSON(append(b, `,"detail":`...), v.Detail())
+	b = strconv.AppendInt(append(b, `,"code":`...), int64(v.Code()), 10)
+	b = appendJSON(append(b, `,"slug":`...), v.Slug())
+	b = appendJSON(append(b, `,"action":`...), v.Action().String())
+	if after := v.After(); after > 0 {
+		b = strconv.AppendInt(append(b, `,"after":`...), int64(after/time.Second), 10)
+	}
+	return append(b, '}', '\n')
+}
+
+// appendJSON appends s as a JSON string. What needs no escape, nearly all there is here, is copied.
+func appendJSON(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			escaped, _ := json.Marshal(s) // cannot fail for a string
+			return append(b, escaped...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}

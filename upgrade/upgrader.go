@@ -1,0 +1,155 @@
+package upgrade
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wsverdict/wsverdict/codes"
+)
+
+// An Upgrader is the end of a chain: every verdict of its links ends in it. The zero value works and is safe: same-origin,
+// no subprotocols, mirrored codes, the limits below.
+//
+// Its fields are read once, when the first of its methods is called; changing them later has no effect. Mistakes in
+// them are one panic at that moment, which lists them all. An Upgrader must not be copied after that. Its
+// methods, and everything they return, are safe for concurrent use.
+type Upgrader struct {
+	// Subprotocols are the subprotocols that this server speaks (RFC 6455 §1.9). The client's first one that is among them
+	// is chosen; a client that offers some and none of these is refused with 406. List the marker of a token that
+	// travels as a subprotocol ("bearer") here too; the token itself is never echoed.
+	Subprotocols []string
+
+	// Hosts are the names, each with an optional port, that this server answers to ("app.example.com", "localhost:8080",
+	// "[::1]"). If given, a request to any other Host is never same-origin. Without it DNS rebinding passes the same-origin default:
+	// a page of a name that the attacker points here sends an equal Origin and Host. An Origin link with a list does not
+	// need it.
+	Hosts []string
+
+	// InsecureAnyOrigin lets any site's pages connect where no Origin link stands, with the user's cookies. It is for public
+	// interfaces whose every user brings a bearer token. Origin links are enforced all the same.
+	InsecureAnyOrigin bool
+
+	// StatusWithoutOrigin answers clients that sent no Origin, so no browsers, with the HTTP status of a denial: they
+	// can read it. By default all are treated alike.
+	StatusWithoutOrigin bool
+
+	// Profile is the scheme of close codes; nil is [codes.Mirrored].
+	Profile codes.Profile
+
+	// Observer is told of every settlement. With none, panics alone are logged, to [log/slog.Default].
+	Observer Observer
+
+	// WriteTimeout bounds the writing of a 101 and of a close frame. 0 means 5 seconds.
+	WriteTimeout time.Duration
+
+	// LingerTimeout is how long a closed connection waits for the client's close frame, in all, however much the client sends.
+	// 0 means 2 seconds.
+	LingerTimeout time.Duration
+
+	// LingerBytes is how much of what the client still sends is read and discarded in that time. 0 means 8 MiB: a browser
+	// sends what it has queued before its close frame.
+	LingerBytes int64
+
+	// MaxLingering is how many refused connections may wait for the client's close frame at a time. Beyond it a denial is its
+	// HTTP status, which costs next to nothing. 0 means 1024; negative means that no denial is ever a close frame.
+	MaxLingering int
+
+	once sync.Once
+	cfg  *config
+}
+
+// A config is an Upgrader's fields, checked and in the form that requests need.
+type config struct {
+	upgrader            *Upgrader
+	subprotocols        []string
+	hosts               []authority
+	insecureAnyOrigin   bool
+	statusWithoutOrigin bool
+	profile             codes.Profile
+	observer            Observer
+	timed               bool // an Observer was given: durations are measured
+	writeTimeout        time.Duration
+	lingerTimeout       time.Duration
+	lingerBytes         int64
+	lingering           budget
+}
+
+type authority struct {
+	host string
+	port uint16 // 0 is any
+}
+
+// mounted returns the configuration, reading the fields at the first call.
+func (u *Upgrader) mounted() *config {
+	u.once.Do(func() { u.cfg = u.read() })
+	if u.cfg == nil {
+		panic("upgrade: Upgrader: mounted after a mistake in its fields was reported")
+	}
+	return u.cfg
+}
+
+func (u *Upgrader) read() *config {
+	c := &config{
+		upgrader:            u,
+		subprotocols:        slices.Clone(u.Subprotocols),
+		insecureAnyOrigin:   u.InsecureAnyOrigin,
+		statusWithoutOrigin: u.StatusWithoutOrigin,
+		profile:             u.Profile,
+		observer:            u.Observer,
+		timed:               u.Observer != nil,
+		writeTimeout:        cmp.Or(u.WriteTimeout, 5*time.Second),
+		lingerTimeout:       cmp.Or(u.LingerTimeout, 2*time.Second),
+		lingerBytes:         cmp.Or(u.LingerBytes, 8<<20),
+	}
+	c.lingering.max = int64(max(0, cmp.Or(u.MaxLingering, 1024)))
+	if c.profile == nil {
+		c.profile = codes.Mirrored
+	}
+	if c.observer == nil {
+		c.observer = logPanics{}
+	}
+	var errs []error
+	mistake := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for i, p := range c.subprotocols {
+		switch {
+		case !isToken(p):
+			mistake("Subprotocols: %q is no token (RFC 9110 §5.6.2)", p)
+		case slices.Contains(c.subprotocols[:i], p):
+			mistake("Subprotocols: %q is listed twice", p)
+		}
+	}
+	for _, h := range u.Hosts {
+		host, port, ok := parseAuthority(h)
+		if !ok {
+			mistake("Hosts: %q: want a host name or address, with an optional port and nothing else", h)
+		}
+		c.hosts = append(c.hosts, authority{host, port})
+	}
+	for _, f := range []struct {
+		name string
+		bad  bool
+	}{
+		{"WriteTimeout", u.WriteTimeout < 0},
+		{"LingerTimeout", u.LingerTimeout < 0},
+		{"LingerBytes", u.LingerBytes < 0},
+	} {
+		if f.bad {
+			mistake("%s is negative", f.name)
+		}
+	}
+	if len(errs) > 0 {
+		panic(mistakes("upgrade: Upgrader", errs))
+	}
+	return c
+}
+
+// mistakes is the one message of a mount point: every mistake on a line of its own.
+func mistakes(where string, errs []error) string {
+	text := strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "\n\t")
+	return fmt.Sprintf("%s:\n\t%s", where, text)
+}
