@@ -25,7 +25,7 @@ type Conn struct {
 var ErrClosed = errors.New("upgrade: the connection was closed by this side")
 
 func newConn(c *config, conn net.Conn, subprotocol string, early []byte) *Conn {
-	return &Conn{config: c, subprotocol: subprotocol, wire: wire{Conn: conn, early: early}}
+	return &Conn{config: c, subprotocol: subprotocol, wire: wire{Conn: conn, early: early, in: scanner{keep: true}}}
 }
 
 // Subprotocol returns the subprotocol that was chosen, "" if the client offered none.
@@ -46,7 +46,7 @@ func (c *Conn) Close(v policy.Verdict) error {
 		panic("upgrade: Conn.Close with an allowing verdict")
 	}
 	var buf [2 + 125]byte
-	frame := appendClose(buf[:0], c.config.closeCode(v), v.Reason())
+	frame := appendClose(buf[:0], c.config.closeCode(&v, v.Reason()), v.Reason())
 	return c.wire.close(frame, c.config)
 }
 
@@ -99,6 +99,7 @@ func (c *Conn) finish(err error) {
 	w.rmu.Lock()
 	frames, early := w.in, w.early
 	w.rmu.Unlock()
+	w.Conn.SetReadDeadline(time.Now().Add(c.config.lingerTimeout))
 	c.config.lingerFrom(w.Conn, frames, early, nil)
 }
 
@@ -107,7 +108,7 @@ func (c *Conn) lastFrame(dst []byte, err error) []byte {
 	var v policy.Verdict
 	switch {
 	case errors.As(err, &v) && !v.Allowed():
-		return appendClose(dst, c.config.closeCode(v), v.Reason())
+		return appendClose(dst, c.config.closeCode(&v, v.Reason()), v.Reason())
 	case c.wire.in.closed:
 		return appendEcho(dst, c.wire.in.closeError())
 	case err == nil:

@@ -54,7 +54,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.serve(w
 func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := e.now()
 	deny := func(v policy.Verdict, by string) {
-		e.settle(w, r, p, denial{verdict: v, policy: by, start: start})
+		e.settle(w, r, p, &denial{verdict: v, policy: by, start: start})
 	}
 	key, refusal := checkHandshake(r)
 	if refusal != nil {
@@ -125,18 +125,22 @@ func asDenial(err error) policy.Verdict {
 
 // admit upgrades and starts the session.
 func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, s Session, start time.Time) {
-	e := Event{Request: r, Policy: "endpoint", Verdict: policy.Allow()}
+	v, status := policy.Allow(), http.StatusSwitchingProtocols
+	var a answer
 	conn, buf, err := hijack(w)
 	if err != nil {
-		v := asDenial(err).Hide()
-		e.Verdict, e.Outcome, e.Why, e.Status, e.Err = v, Answered, WhyHijack, v.Status(), err
-		writeProblem(w, r, v)
-	} else if err := c.write(conn, buf, appendSwitching(buf.AvailableBuffer(), hs, w.Header())); err != nil {
-		e.Outcome, e.Status, e.Err = Lost, http.StatusSwitchingProtocols, err
+		v = asDenial(err).Hide()
+		status = v.Status()
+		a = answer{outcome: Answered, why: WhyHijack, err: err}
+		writeProblem(w, r, &v)
+	} else if err := write(conn, buf, appendSwitching(buf.AvailableBuffer(), hs, w.Header()), c.writeTimeout); err != nil {
+		a = answer{outcome: Lost, err: err}
 	} else {
-		e.Outcome, e.Status = Admitted, http.StatusSwitchingProtocols
-		defer newConn(c, conn, hs.subprotocol, slices.Clone(buffered(buf))).start(s) // behind the Observer
+		a = answer{outcome: Admitted}
+		defer newConn(c, conn, hs.subprotocol, slices.Clone(buffered(buf))).start(s) // once the Observer knows
 	}
-	e.Duration = c.since(start)
-	c.observe(e)
+	if c.reports(a.err, &v) {
+		c.observe(Event{Request: r, Policy: "endpoint", Verdict: v, Outcome: a.outcome, Why: a.why, Status: status,
+			Err: a.err, Duration: c.since(start)})
+	}
 }

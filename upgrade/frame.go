@@ -51,7 +51,8 @@ type scanner struct {
 	inside bool   // within a payload
 	closed bool   // a whole close frame has passed; nothing behind it counts
 	left   uint64 // payload still to come
-	close  []byte // payload of the close frame, unmasked
+	keep   bool   // keep the close frame's payload
+	close  []byte // that payload, unmasked
 }
 
 // between reports whether the stream stands at the end of a frame.
@@ -111,7 +112,7 @@ func (s *scanner) begin() {
 func (s *scanner) isClose() bool { return ws.OpCode(s.head[0]&0x0f) == ws.OpClose }
 
 func (s *scanner) payload(p []byte) {
-	if s.isClose() && len(s.close) < ws.MaxControlFramePayloadSize {
+	if s.keep && s.isClose() && len(s.close) < ws.MaxControlFramePayloadSize {
 		s.close = append(s.close, p[:min(len(p), ws.MaxControlFramePayloadSize-len(s.close))]...)
 	}
 	s.left -= uint64(len(p))

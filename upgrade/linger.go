@@ -48,36 +48,40 @@ func newLingerer() *lingerer {
 	return l
 }
 
-// linger takes conn over, behind a close frame that was written; early is what was read from it already. It returns at once.
+// linger takes conn over, behind a close frame that was written, and returns at once. early is what was read from it already;
+// its read deadline is the end of the wait: an absolute one, which a client that sends a byte a second does not move.
 func (c *config) linger(conn net.Conn, early []byte, b *budget) {
 	c.lingerFrom(conn, scanner{}, early, b)
 }
 
 // lingerFrom is linger in the midst of a stream, after what frames has seen of it.
 func (c *config) lingerFrom(conn net.Conn, frames scanner, early []byte, b *budget) {
+	frames.keep = false
+	frames.scan(early)
+	if frames.closed { // there is nothing to wait for
+		finish(conn, b)
+		return
+	}
 	l := newLingerer()
 	l.conn, l.config, l.budget, l.frames = conn, c, b, frames
-	l.frames.scan(early)
 	go l.run()
 }
 
 func (l *lingerer) wait() {
-	if !l.frames.closed {
-		l.drain()
-	}
-	l.conn.Close()
-	if l.budget != nil {
-		l.budget.give()
-	}
+	l.drain()
+	finish(l.conn, l.budget)
 	l.conn, l.config, l.budget, l.frames.close = nil, nil, nil, nil
 	lingerers.Put(l)
 }
 
-func (l *lingerer) drain() {
-	// The deadline is absolute: a client that sends a byte a second does not move it.
-	if l.conn.SetReadDeadline(time.Now().Add(l.config.lingerTimeout)) != nil {
-		return
+func finish(conn net.Conn, b *budget) {
+	conn.Close()
+	if b != nil {
+		b.give()
 	}
+}
+
+func (l *lingerer) drain() {
 	if l.discard(l.config.lingerBytes) {
 		return
 	}

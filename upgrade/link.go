@@ -91,10 +91,10 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	}
 	switch {
 	case l.kind == shadow:
-		l.observe(Event{Kind: Shadowed, Request: r, Policy: l.reportName(v), Verdict: v, Duration: l.since(start)})
+		l.observe(Event{Kind: Shadowed, Request: r, Policy: l.reportName(&v), Verdict: v, Duration: l.since(start)})
 		v = policy.Allow() // and whatever it brought stays here
 	case !v.Allowed():
-		l.settle(w, r, p, denial{verdict: v, policy: l.reportName(v), start: start})
+		l.settle(w, r, p, &denial{verdict: v, policy: l.reportName(&v), start: start})
 		return
 	}
 	if v.Brings() {
@@ -103,7 +103,7 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	l.forward(w, r, p)
 }
 
-func (l *link) reportName(v policy.Verdict) string {
+func (l *link) reportName(v *policy.Verdict) string {
 	if name := v.Policy(); name != "" {
 		return name
 	}

@@ -129,6 +129,11 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
+// reports says whether anybody wants to hear of it: building an Event is not free.
+func (c *config) reports(err error, v *policy.Verdict) bool {
+	return c.timed || err != nil || v.Cause() != nil
+}
+
 func (c *config) observe(e Event) {
 	defer func() {
 		if x := recover(); x != nil {

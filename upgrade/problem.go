@@ -14,7 +14,7 @@ var problems = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b 
 
 // writeProblem answers with a denial's HTTP form: application/problem+json (RFC 9457) that says no more than the close
 // frame would, and Retry-After (RFC 9110 §10.2.3) where a wait is known.
-func writeProblem(w http.ResponseWriter, r *http.Request, v policy.Verdict) error {
+func writeProblem(w http.ResponseWriter, r *http.Request, v *policy.Verdict) error {
 	writeProblemHeader(w.Header(), v)
 	w.WriteHeader(v.Status())
 	if r.Method == http.MethodHead {
@@ -27,7 +27,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, v policy.Verdict) erro
 	return err
 }
 
-func writeProblemHeader(h http.Header, v policy.Verdict) {
+func writeProblemHeader(h http.Header, v *policy.Verdict) {
 	// What an outer handler prepared for its own content is not true of this one.
 	for _, name := range [...]string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
 		delete(h, name)
@@ -59,7 +59,7 @@ func writeProblemHeader(h http.Header, v policy.Verdict) {
 	}
 }
 
-func appendProblem(b []byte, v policy.Verdict) []byte {
+func appendProblem(b []byte, v *policy.Verdict) []byte {
 	status := v.Status()
 	b = strconv.AppendInt(append(b, `{"status":`...), int64(status), 10)
 	b = appendJSON(append(b, `,"title":`...), http.StatusText(status))

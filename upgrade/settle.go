@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"bufio"
+	"cmp"
 	"net"
 	"net/http"
 	"time"
@@ -17,72 +18,83 @@ type denial struct {
 	start   time.Time // of the deciding link
 }
 
+// An answer is what became of a denial.
+type answer struct {
+	outcome   Outcome
+	why       Why
+	closeCode uint16
+	err       error
+}
+
 // settle is where every denial of a handshake ends: decide the form, write it, tell the Observer.
-func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d denial) {
-	e := Event{Request: r, Policy: d.policy, Verdict: d.verdict}
-	hs, why := c.closable(r, p, d.verdict)
+func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d *denial) {
+	var a answer
+	key, subprotocol, why := c.closable(r, p, &d.verdict)
 	if why == 0 {
-		why = c.closeHandshake(w, hs, &e)
+		a = c.closeHandshake(w, handshake{key, subprotocol}, &d.verdict)
+		why = a.why
 	}
+	status := http.StatusSwitchingProtocols
 	if why != 0 {
-		e.Why = why
-		e.Status = d.verdict.Status()
-		e.Outcome = Answered
-		e.Err = firstError(e.Err, writeProblem(w, r, d.verdict))
+		status = d.verdict.Status()
+		err := writeProblem(w, r, &d.verdict)
+		a = answer{outcome: Answered, why: why, err: cmp.Or(a.err, err)}
 	}
-	e.Duration = c.since(d.start)
-	c.observe(e)
+	if c.reports(a.err, &d.verdict) {
+		c.observe(Event{Request: r, Policy: d.policy, Verdict: d.verdict, Outcome: a.outcome, Why: a.why,
+			Status: status, CloseCode: a.closeCode, Err: a.err, Duration: c.since(d.start)})
+	}
 }
 
 // closable decides whether a denial may be a close frame. It writes nothing.
-func (c *config) closable(r *http.Request, p pass, v policy.Verdict) (hs handshake, why Why) {
+func (c *config) closable(r *http.Request, p pass, v *policy.Verdict) (key, subprotocol string, why Why) {
 	if v.Hidden() {
-		return hs, WhyHidden
+		return "", "", WhyHidden
 	}
 	key, refusal := checkHandshake(r)
 	switch {
 	case refusal != nil:
-		return hs, WhyNoHandshake
+		return "", "", WhyNoHandshake
 	case c.statusWithoutOrigin && originOf(r).lines == 0:
-		return hs, WhyNoOrigin
+		return "", "", WhyNoOrigin
 	case !c.vetted(r, p):
-		return hs, WhyOrigin
+		return "", "", WhyOrigin
 	}
-	subprotocol, refusal := chooseSubprotocol(r, c.subprotocols)
+	subprotocol, refusal = chooseSubprotocol(r, c.subprotocols)
 	if refusal != nil {
-		return hs, WhySubprotocol
+		return "", "", WhySubprotocol
 	}
-	return handshake{key, subprotocol}, 0
+	return key, subprotocol, 0
 }
 
-// closeHandshake accepts the connection and closes it, and completes e. If it returns a Why nothing was written and
-// the connection still belongs to net/http.
-func (c *config) closeHandshake(w http.ResponseWriter, hs handshake, e *Event) Why {
+// closeHandshake accepts the connection and closes it. If the answer has a Why, nothing was written and the connection
+// still belongs to net/http.
+func (c *config) closeHandshake(w http.ResponseWriter, hs handshake, v *policy.Verdict) answer {
 	if !c.lingering.take() {
-		return WhyBudget
+		return answer{why: WhyBudget}
 	}
 	conn, buf, err := hijack(w)
 	if err != nil {
 		c.lingering.give()
-		e.Err = err
-		return WhyHijack
+		return answer{why: WhyHijack, err: err}
 	}
-	e.Status, e.CloseCode = http.StatusSwitchingProtocols, c.closeCode(e.Verdict)
+	reason := v.Reason()
+	code := c.closeCode(v, reason)
 	out := appendSwitching(buf.AvailableBuffer(), hs, w.Header())
-	out = appendClose(out, e.CloseCode, e.Verdict.Reason())
-	if err := c.write(conn, buf, out); err != nil {
+	out = appendClose(out, code, reason)
+	// One absolute deadline for the write and for the linger behind it.
+	if err := write(conn, buf, out, c.lingerTimeout); err != nil {
 		c.lingering.give()
-		e.Outcome, e.Err = Lost, err
-		return 0
+		return answer{outcome: Lost, closeCode: code, err: err}
 	}
-	e.Outcome = Closed
 	c.linger(conn, buffered(buf), &c.lingering)
-	return 0
+	return answer{outcome: Closed, closeCode: code}
 }
 
-// write sends out in one write, with a deadline; if that fails nothing usable is left behind.
-func (c *config) write(conn net.Conn, buf *bufio.ReadWriter, out []byte) error {
-	err := conn.SetDeadline(time.Now().Add(c.writeTimeout)) // a foreign Hijacker may have left others
+// write sends out in one write, with a deadline; if that fails nothing usable is left behind. The deadline replaces whatever
+// a foreign Hijacker left.
+func write(conn net.Conn, buf *bufio.ReadWriter, out []byte, timeout time.Duration) error {
+	err := conn.SetDeadline(after(timeout))
 	if err == nil {
 		buf.Write(out) // out is in buf's own space, or too large for it: either way one write
 		err = buf.Flush()
@@ -93,9 +105,15 @@ func (c *config) write(conn net.Conn, buf *bufio.ReadWriter, out []byte) error {
 	return err
 }
 
+var started = time.Now()
+
+// after is time.Now().Add(d) with one reading of the clock instead of two. The wall clock in it, which deadlines do not
+// look at, is off by what it was set since the start.
+func after(d time.Duration) time.Time { return started.Add(time.Since(started) + d) }
+
 // closeCode is the profile's word for v, held to what may go on the wire.
-func (c *config) closeCode(v policy.Verdict) uint16 {
-	code := c.profile(codes.Denial{Code: v.Code(), Status: v.Status(), Reason: v.Reason()})
+func (c *config) closeCode(v *policy.Verdict, reason codes.Reason) uint16 {
+	code := c.profile(codes.Denial{Code: v.Code(), Status: v.Status(), Reason: reason})
 	if !codes.Sendable(code) {
 		return uint16(v.Code())
 	}
@@ -116,11 +134,4 @@ func (c *config) now() time.Time {
 		return time.Time{}
 	}
 	return time.Now()
-}
-
-func firstError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
