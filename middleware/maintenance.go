@@ -1,0 +1,97 @@
+package middleware
+
+import (
+	"math"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/policy"
+)
+
+// A Switch says whether there is maintenance. The zero value is off. It is safe for concurrent use.
+type Switch struct {
+	until atomic.Int64 // 0 is off, forever is on, else nanoseconds since 1970
+}
+
+const forever = math.MaxInt64
+
+// On turns maintenance on until it is turned off.
+func (s *Switch) On() { s.until.Store(forever) }
+
+// Until turns maintenance on until t, when it ends by itself. Clients are told how long that is. A t that has passed is off.
+func (s *Switch) Until(t time.Time) { s.until.Store(max(0, t.UnixNano())) }
+
+// Off turns maintenance off.
+func (s *Switch) Off() { s.until.Store(0) }
+
+// State reports whether there is maintenance now, and when it ends: the zero time if that is not known.
+func (s *Switch) State() (on bool, end time.Time) {
+	switch until := s.until.Load(); until {
+	case 0:
+		return false, time.Time{}
+	case forever:
+		return true, time.Time{}
+	default:
+		end = time.Unix(0, until)
+		return time.Now().Before(end), end
+	}
+}
+
+// A Maintenance is the policy that denies while its Switch is on: 503 maintenance;do=backoff, with the wait if the end is
+// known.
+type Maintenance struct {
+	state  *Switch
+	bypass policy.Policy // nil for none
+}
+
+// NewMaintenance returns the policy of s. While s is on, who is allowed by one of the bypass policies passes, and brings
+// along what that policy brings.
+//
+// A bypass that looks at claims (administrators) must stand behind the JWT that brings them; everybody is then
+// authenticated during maintenance too. One that looks at addresses can stand in front.
+func NewMaintenance(s *Switch, bypass ...policy.Policy) *Maintenance {
+	m := &Maintenance{state: s}
+	if len(bypass) > 0 {
+		m.bypass = policy.Any(bypass...)
+	}
+	return m
+}
+
+var inMaintenance = policy.Close(codes.ServiceUnavailable, "maintenance").
+	WithDetail("The service is under maintenance.")
+
+// Judge is the policy.
+func (m *Maintenance) Judge(r *http.Request) policy.Verdict {
+	on, end := m.state.State()
+	if !on {
+		return policy.Allow()
+	}
+	if m.bypass != nil {
+		if v := m.bypass.Judge(r); v.Allowed() {
+			return v
+		}
+	}
+	if end.IsZero() {
+		return inMaintenance
+	}
+	return inMaintenance.WithAfter(time.Until(end))
+}
+
+// Name is "maintenance".
+func (m *Maintenance) Name() string { return "maintenance" }
+
+// CheckMount reports a nil Switch, and asks the bypass.
+func (m *Maintenance) CheckMount(at policy.Mounting) error {
+	var wrong mistakes
+	if m.state == nil {
+		wrong.add("the Switch is nil")
+	}
+	if m.bypass != nil {
+		if err := policy.CheckMount(m.bypass, at); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	return wrong.err("NewMaintenance")
+}
