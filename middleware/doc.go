@@ -21,6 +21,9 @@
 // Foreign middlewares may stand between any two links; what wraps [net/http.ResponseWriter] must offer Unwrap or Hijack. Client
 // addresses behind a proxy come from chi's ClientIPFrom middlewares, mounted before RateLimit.
 //
+// A chi router that has a NotFound handler and no route at all skips what its Use has mounted: give the handler its links by
+// With.
+//
 // Every policy exists as a value first ([NewJWT], [NewRateLimit], [NewMaintenance]), which [Chain.Use] mounts and
 // policy.Any, policy.When and policy.Named combine. Origin is mounted by [Chain.Origin] alone: it is not a term of an "or".
 //

@@ -16,6 +16,10 @@ var problems = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b 
 // frame would, and Retry-After (RFC 9110 §10.2.3) where a wait is known.
 func writeProblem(w http.ResponseWriter, r *http.Request, v *policy.Verdict) error {
 	writeProblemHeader(w.Header(), v)
+	if r.ContentLength != 0 && len(r.Header["Upgrade"]) > 0 {
+		// net/http would wait for the body of what pretends to be a handshake before it answers.
+		w.Header().Set("Connection", "close")
+	}
 	w.WriteHeader(v.Status())
 	if r.Method == http.MethodHead {
 		return nil
