@@ -47,26 +47,32 @@ func IANA(d Denial) uint16 {
 //     means too many initialisations; 408 and 504 keep their codes, which are retried as well;
 //   - an action of refresh is 4403, which the protocol recommends for a failed authentication and its clients use to fetch
 //     a new token;
-//   - an action of stop keeps 4400, 4401, 4403, 4406, 4409, 4429 and 4500; every other 4xx is 4400, every other 5xx 4500.
+//   - an action of stop keeps 4400, 4401, 4406, 4409, 4429 and 4500; every other 4xx is 4400, 4403 among them, since it is
+//     retried; every other 5xx is 4500.
 //
-// An application's own code is sent as it is.
+// A reason that says no action means the code's own. An application's own code is sent as it is.
 func GraphQLTransportWS(d Denial) uint16 {
 	if _, mirrors := d.Code.Status(); !mirrors {
 		return uint16(d.Code)
 	}
-	if d.Status == 408 || d.Status == 504 {
-		return uint16(d.Code)
+	action := d.Reason.Action()
+	if action == 0 {
+		action = d.Code.Action()
 	}
-	switch d.Reason.Action() {
-	case Backoff:
+	switch action {
+	case Backoff, Reconnect:
+		switch {
+		case d.Code == RequestTimeout, d.Code == GatewayTimeout:
+			return uint16(d.Code)
+		case action == Reconnect:
+			return 1012
+		}
 		return 1013
-	case Reconnect:
-		return 1012
 	case Refresh:
 		return 4403
 	}
 	switch d.Code {
-	case BadRequest, Unauthorized, Forbidden, NotAcceptable, Conflict, TooManyRequests, InternalServerError:
+	case BadRequest, Unauthorized, NotAcceptable, Conflict, TooManyRequests, InternalServerError:
 		return uint16(d.Code)
 	}
 	if d.Status >= 500 {

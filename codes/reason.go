@@ -11,7 +11,7 @@ const (
 	// MaxReason is the most that a close frame's reason may have, in bytes: a control frame's payload of
 	// 125 (RFC 6455 §5.5) less the code's two.
 	MaxReason = 123
-	// MaxSlug is the most that a slug may have, in bytes. With it the longest reason has 95 bytes.
+	// MaxSlug is the most that a slug may have, in bytes. With it the longest reason has 93 bytes.
 	MaxSlug = 64
 	// MaxAfter is the longest wait that a reason can tell, about 31 years. Longer ones are cut to it.
 	MaxAfter = 999_999_999 * time.Second
@@ -31,12 +31,12 @@ type Reason struct {
 }
 
 // NewReason returns a Reason. It panics if slug is not one (see [Reason]): slugs are constants, so a bad one is a
-// mistake in the program. A wait is rounded up to whole seconds; none (or a negative one) is left out.
+// mistake in the program. An undefined action says nothing. A wait is rounded up to whole seconds; none (or a negative one) is left out.
 func NewReason(slug string, do Action, after time.Duration) Reason {
 	if !validSlug(slug) {
 		panic(badSlug(slug))
 	}
-	return Reason{slug, do, seconds(after)}
+	return Reason{slug, defined(do), seconds(after)}
 }
 
 func badSlug(slug string) string {
@@ -54,7 +54,7 @@ func (r Reason) After() time.Duration { return time.Duration(r.after) * time.Sec
 
 // WithAction returns r with another action.
 func (r Reason) WithAction(do Action) Reason {
-	r.action = do
+	r.action = defined(do)
 	return r
 }
 
@@ -112,6 +112,14 @@ func validSlug(s string) bool {
 		}
 	}
 	return true
+}
+
+// defined makes an action that is none say nothing.
+func defined(do Action) Action {
+	if do > Reconnect {
+		return 0
+	}
+	return do
 }
 
 func seconds(d time.Duration) uint32 {

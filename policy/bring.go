@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"fmt"
 	"iter"
+	"net/http"
 	"reflect"
 )
 
@@ -47,19 +49,20 @@ func (v Verdict) Brings() bool {
 }
 
 // WithHeader adds a header field to a denial's HTTP form, such as WWW-Authenticate. It goes nowhere in a close frame, and
-// not with an allow. name must be in canonical form ([net/http.CanonicalHeaderKey]).
+// not with an allow. It panics if name is not in canonical form ([http.CanonicalHeaderKey]).
 func (v Verdict) WithHeader(name, value string) Verdict {
+	if name == "" || name != http.CanonicalHeaderKey(name) {
+		panic(fmt.Sprintf("policy: WithHeader: %q: want a field name in canonical form, %q", name, http.CanonicalHeaderKey(name)))
+	}
 	v.brings = &bring{prev: v.brings, name: name, field: value}
 	return v
 }
 
-// Header yields the fields of [Verdict.WithHeader], last added first.
+// Header yields the fields of [Verdict.WithHeader] in the order in which they were added.
 func (v Verdict) Header() iter.Seq2[string, string] {
-	return func(yield func(name, value string) bool) {
-		for b := v.brings; b != nil; b = b.prev {
-			if b.key == nil && !yield(b.name, b.field) {
-				return
-			}
-		}
-	}
+	return func(yield func(name, value string) bool) { v.brings.header(yield) }
+}
+
+func (b *bring) header(yield func(name, value string) bool) bool {
+	return b == nil || b.prev.header(yield) && (b.key != nil || yield(b.name, b.field))
 }

@@ -14,7 +14,7 @@ import (
 // The zero Verdict denies with 500: who forgets to decide lets nobody in.
 //
 // A denial is usable as an error, from an endpoint's function or a session; [errors.As] finds it, and it unwraps to its
-// cause. Verdicts do not compare with ==; use the accessors, or [errors.Is], which compares code and slug.
+// cause. Verdicts do not compare with ==; use the accessors, or [errors.Is], which compares form, code and slug.
 type Verdict struct {
 	_      [0]func() // an allowing verdict may bring things along: == would answer a question nobody asks
 	form   form
@@ -90,15 +90,17 @@ func (v Verdict) Status() int {
 // Reason returns what a denial tells the client: slug, action (the code's default where none was given) and wait. It is the
 // zero Reason for an allow.
 func (v Verdict) Reason() codes.Reason {
-	switch {
-	case v.form == allow:
+	r := v.reason
+	switch v.form {
+	case allow:
 		return codes.Reason{}
-	case v.form == undecided:
-		return undecidedReason.WithAction(codes.InternalServerError.Action())
-	case v.reason.Action() == 0:
-		return v.reason.WithAction(v.code.Action())
+	case undecided:
+		r = undecidedReason.WithAction(r.Action()).WithAfter(r.After())
 	}
-	return v.reason
+	if r.Action() == 0 {
+		r = r.WithAction(v.Code().Action())
+	}
+	return r
 }
 
 // Slug returns the reason's slug.
@@ -167,7 +169,7 @@ func (v Verdict) WithCause(err error) Verdict {
 func (v Verdict) Hide() Verdict {
 	switch v.form {
 	case undecided:
-		v.code, v.reason, v.form = codes.InternalServerError, undecidedReason, rejectForm
+		v.code, v.reason, v.form = v.Code(), v.Reason(), rejectForm
 	case closeForm:
 		v.form = rejectForm
 	}

@@ -1,0 +1,169 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	chi "github.com/go-chi/chi/v5/middleware"
+
+	"github.com/wsverdict/wsverdict/middleware"
+	"github.com/wsverdict/wsverdict/policy"
+)
+
+func newRateLimit(t testing.TB, cfg middleware.RateLimitConfig) *middleware.RateLimit {
+	t.Helper()
+	l, err := middleware.NewRateLimit(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func headerOf(v policy.Verdict, name string) (value string) {
+	for k, v := range v.Header() {
+		if k == name {
+			value = v
+		}
+	}
+	return value
+}
+
+func TestRateLimit(t *testing.T) {
+	l := newRateLimit(t, middleware.RateLimitConfig{Rate: 2, Per: time.Hour, Name: "handshakes"})
+	for range 2 {
+		checkVerdict(t, l.Judge(newRequest(t)), 0, "")
+	}
+	v := l.Judge(newRequest(t))
+	checkVerdict(t, v, 429, "rate_limited;do=backoff;after=1800")
+	if got, want := headerOf(v, "Ratelimit"), `"handshakes";r=0;t=1800`; got != want {
+		t.Errorf("RateLimit %q, want %q", got, want)
+	}
+	if got, want := headerOf(v, "Ratelimit-Policy"), `"handshakes";q=2;w=3600`; got != want {
+		t.Errorf("RateLimit-Policy %q, want %q", got, want)
+	}
+}
+
+func TestRateLimitCost(t *testing.T) {
+	l := newRateLimit(t, middleware.RateLimitConfig{Rate: 5, Per: time.Hour, Cost: func(r *http.Request) int {
+		if r.URL.Path == "/dear" {
+			return 4
+		}
+		return 0
+	}})
+	dear := newRequest(t)
+	dear.URL.Path = "/dear"
+	checkVerdict(t, l.Judge(dear), 0, "")
+	checkVerdict(t, l.Judge(newRequest(t)), 0, "") // costs 1 all the same
+	checkVerdict(t, l.Judge(newRequest(t)), 429, "rate_limited;do=backoff;after=720")
+}
+
+func TestByIP(t *testing.T) {
+	for _, tc := range []struct {
+		name, peer, trusted string
+		want                string
+	}{
+		{"peer", "192.0.2.1:1234", "", "ip:192.0.2.1"},
+		{"mapped into IPv6", "[::ffff:192.0.2.1]:1234", "", "ip:192.0.2.1"},
+		{"IPv6 by its /64", "[2001:db8:1:2:3:4:5:6]:1234", "", "ip:2001:db8:1:2::/64"},
+		{"IPv6 with a zone", "[fe80::1%eth0]:1234", "", "ip:fe80::/64"},
+		{"chi's client IP", "10.0.0.1:1234", "198.51.100.7", "ip:198.51.100.7"},
+		{"header that nobody vouches for", "10.0.0.1:1234", "", "ip:10.0.0.1"},
+		{"Unix socket", "@", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newRequest(t, "X-Forwarded-For", "203.0.113.9", "X-Real-Ip", "203.0.113.9", "Cf-Connecting-Ip", tc.trusted)
+			r.RemoteAddr = tc.peer
+			var key middleware.Key
+			var ok bool
+			var h http.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { key, ok = middleware.ByIP(r) })
+			if tc.trusted != "" {
+				h = chi.ClientIPFromHeader("CF-Connecting-IP")(h)
+			}
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			if ok != (tc.want != "") || ok && key.String() != tc.want {
+				t.Errorf("got %v %v, want %s", key, ok, tc.want)
+			}
+			if n := testing.AllocsPerRun(100, func() { middleware.ByIP(r) }); ok && n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+		})
+	}
+}
+
+// Who has no key is denied, and takes nothing from a bucket that others would share.
+func TestRateLimitWithoutKey(t *testing.T) {
+	l := newRateLimit(t, middleware.RateLimitConfig{Rate: 1, Per: time.Hour})
+	nobody := newRequest(t)
+	nobody.RemoteAddr = "@"
+	for range 3 {
+		checkVerdict(t, l.Judge(nobody), 500, "rate_limit_key_missing;do=backoff")
+	}
+}
+
+var errDown = errors.New("limiter down")
+
+type limiterFunc func(context.Context, middleware.Key, int) (middleware.Taken, error)
+
+func (f limiterFunc) Take(ctx context.Context, k middleware.Key, cost int) (middleware.Taken, error) {
+	return f(ctx, k, cost)
+}
+
+func TestRateLimitWhenItsLimiterFails(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		mode middleware.FailureMode
+		want []string // of three requests
+	}{
+		{"default", 0, []string{"", "rate_limited;do=backoff;after=3600", "rate_limited;do=backoff;after=3600"}},
+		{"deny", middleware.DenyOnFailure, []string{"rate_limit_unavailable;do=backoff", "rate_limit_unavailable;do=backoff", "rate_limit_unavailable;do=backoff"}},
+		{"allow", middleware.InsecureAllowOnFailure, []string{"", "", ""}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			told := 0
+			l := newRateLimit(t, middleware.RateLimitConfig{Rate: 1, Per: time.Hour, OnFailure: tc.mode, Timeout: time.Millisecond,
+				Limiter: limiterFunc(func(ctx context.Context, _ middleware.Key, _ int) (middleware.Taken, error) {
+					<-ctx.Done() // a limiter that hangs: its time is bounded
+					return middleware.Taken{}, errDown
+				}),
+				OnError: func(_ *http.Request, err error) {
+					if errors.Is(err, errDown) {
+						told++
+					}
+				},
+			})
+			for _, want := range tc.want {
+				if got := l.Judge(newRequest(t)).Reason().String(); got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			}
+			if told != 3 {
+				t.Errorf("told of %d failures, want 3", told)
+			}
+		})
+	}
+}
+
+func TestRateLimitMistakes(t *testing.T) {
+	_, err := middleware.NewRateLimit(middleware.RateLimitConfig{Burst: -1, OnFailure: 9, Timeout: -1, MaxKeys: -1, Name: "a\nb"})
+	if got := mistakes(t, err); got != 5 {
+		t.Errorf("%d mistakes, want 5:\n%v", got, err)
+	}
+}
+
+func BenchmarkMemoryLimiter(b *testing.B) {
+	l := newLimiter(b, middleware.Rate{Requests: 1000, Per: time.Second}, 0)
+	keys := make([]middleware.Key, 1<<14)
+	for i := range keys {
+		keys[i] = middleware.StringKey("user-" + time.Duration(i).String())
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			l.Take(context.Background(), keys[i&(1<<14-1)], 1)
+		}
+	})
+}
