@@ -1,12 +1,11 @@
 package middleware
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
 	"time"
-
-	"context"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/golang-jwt/jwt/v5/request"
@@ -82,7 +81,7 @@ type JWT[C any] struct {
 	leeway      time.Duration
 	answers     answers
 	asClaims    func(*C) jwt.Claims
-	revoked     func(*http.Request, C) (bool, error)
+	revoked     func(context.Context, C) (bool, error)
 }
 
 // NewJWT returns a JWT whose tokens' claims are decoded into C, whose pointer must be a jwt.Claims: a struct that embeds
@@ -168,7 +167,7 @@ func parserOptions(cfg JWTConfig) []jwt.ParserOption {
 
 // RevokedBy returns a copy of j that also asks f, for every token that is otherwise good: a valid token is not a live
 // session. An error means that it could not be found out, and denies with 503. The copy is another handle: use it alone.
-func (j *JWT[C]) RevokedBy(f func(r *http.Request, claims C) (revoked bool, err error)) *JWT[C] {
+func (j *JWT[C]) RevokedBy(f func(ctx context.Context, claims C) (revoked bool, err error)) *JWT[C] {
 	k := *j
 	k.revoked = f
 	return &k
@@ -190,7 +189,7 @@ func (j *JWT[C]) Judge(r *http.Request) policy.Verdict {
 		return j.denial(err, j.asClaims(claims))
 	}
 	if j.revoked != nil {
-		switch revoked, err := j.revoked(r, *claims); {
+		switch revoked, err := j.revoked(r.Context(), *claims); {
 		case err != nil:
 			return j.answers.revocationUnavailable.WithCause(err)
 		case revoked:

@@ -115,7 +115,7 @@ func TestJWTRevocation(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			asked := ""
-			users := middleware.MustJWT[appClaims](testConfig()).RevokedBy(func(_ *http.Request, c appClaims) (bool, error) {
+			users := middleware.MustJWT[appClaims](testConfig()).RevokedBy(func(_ context.Context, c appClaims) (bool, error) {
 				asked = c.Subject
 				return tc.revoked, tc.err
 			})
