@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
@@ -21,7 +23,7 @@ type Conn struct {
 	session     Session
 }
 
-// ErrClosed is what reads and writes return after [Conn.Close].
+// ErrClosed is what writes return after [Conn.Close], and reads and writes after the session has returned.
 var ErrClosed = errors.New("upgrade: the connection was closed by this side")
 
 func newConn(c *config, conn net.Conn, subprotocol string, early []byte) *Conn {
@@ -81,6 +83,13 @@ func (c *Conn) call(ctx context.Context) (err error) {
 // client's within bounds.
 func (c *Conn) finish(err error) {
 	w := &c.wire
+	// A reader and a writer that the session left behind let go of their locks, and leave the client's answer to us.
+	w.ended.Store(true)
+	w.Conn.SetReadDeadline(started)
+	w.Conn.SetWriteDeadline(time.Now().Add(c.config.writeTimeout))
+	w.rmu.Lock()
+	frames, early := w.in, w.early
+	w.rmu.Unlock()
 	w.mu.Lock()
 	cut := w.broken || !w.out.between() // a frame was left unfinished: nothing can follow it
 	sent := w.out.closed
@@ -89,28 +98,25 @@ func (c *Conn) finish(err error) {
 	if !cut && !sent {
 		var buf [2 + 125]byte
 		w.Conn.SetWriteDeadline(time.Now().Add(c.config.writeTimeout))
-		_, werr := w.Conn.Write(c.lastFrame(buf[:0], err))
+		_, werr := w.Conn.Write(c.lastFrame(buf[:0], err, &frames))
 		cut = werr != nil
 	}
 	if cut {
 		w.Conn.Close()
 		return
 	}
-	w.rmu.Lock()
-	frames, early := w.in, w.early
-	w.rmu.Unlock()
 	w.Conn.SetReadDeadline(time.Now().Add(c.config.lingerTimeout))
 	c.config.lingerFrom(w.Conn, frames, early, nil)
 }
 
 // lastFrame is the close frame that a session's result asks for.
-func (c *Conn) lastFrame(dst []byte, err error) []byte {
+func (c *Conn) lastFrame(dst []byte, err error, in *scanner) []byte {
 	var v policy.Verdict
 	switch {
 	case errors.As(err, &v) && !v.Allowed():
 		return appendClose(dst, c.config.closeCode(&v, v.Reason()), v.Reason())
-	case c.wire.in.closed:
-		return appendEcho(dst, c.wire.in.closeError())
+	case in.closed:
+		return appendEcho(dst, in.closeError())
 	case err == nil:
 		return appendClose(dst, 1000, codes.Reason{})
 	}
@@ -122,8 +128,10 @@ type wire struct {
 	net.Conn
 	cancel context.CancelCauseFunc
 
-	rmu   sync.Mutex
-	early []byte // read before the session began
+	ended atomic.Bool // the session has returned
+
+	rmu   sync.Mutex // held during a read
+	early []byte     // read before the session began
 	in    scanner
 
 	mu      sync.Mutex
@@ -135,25 +143,24 @@ type wire struct {
 
 func (w *wire) Read(p []byte) (n int, err error) {
 	w.rmu.Lock()
-	if len(w.early) > 0 {
+	defer w.rmu.Unlock()
+	switch {
+	case w.ended.Load():
+		return 0, ErrClosed
+	case len(w.early) > 0:
 		n = copy(p, w.early)
 		w.early = w.early[n:]
 		if len(w.early) == 0 {
 			w.early = nil
 		}
-		w.rmu.Unlock()
-	} else {
-		w.rmu.Unlock() // a blocked read must not hold up the end
+	default:
 		n, err = w.Conn.Read(p)
 	}
-	w.rmu.Lock()
 	w.in.scan(p[:n])
-	closed := w.in.closed
-	w.rmu.Unlock()
 	switch {
-	case closed:
+	case w.in.closed:
 		w.cancel(w.in.closeError())
-	case err != nil:
+	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded): // a deadline says nothing of the peer
 		w.cancel(err)
 	}
 	return n, err

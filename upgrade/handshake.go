@@ -27,6 +27,8 @@ var (
 			WithHeader("Upgrade", "websocket").WithHeader("Connection", "Upgrade")
 	refuseBody = policy.Reject(codes.BadRequest, "handshake_with_body").
 			WithDetail("A WebSocket handshake has no body.")
+	refuseHost = policy.Reject(codes.BadRequest, "host_missing").
+			WithDetail("A WebSocket handshake names the server in Host.")
 	refuseKey = policy.Reject(codes.BadRequest, "websocket_key_invalid").
 			WithDetail("Sec-WebSocket-Key must be given once and be 16 bytes in base64.")
 	refuseSubprotocols = policy.Reject(codes.BadRequest, "subprotocols_malformed").
@@ -58,6 +60,9 @@ func checkHandshake(r *http.Request) (key string, refusal *policy.Verdict) {
 	// A body's bytes would be taken for frames: by this server, or by a proxy for a second request.
 	if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
 		return "", &refuseBody
+	}
+	if r.Host == "" { // an empty one: without any net/http has answered
+		return "", &refuseHost
 	}
 	keys := r.Header["Sec-Websocket-Key"]
 	if len(keys) != 1 || !validKey(keys[0]) {

@@ -151,13 +151,10 @@ func (c *config) sameOrigin(o Origin, r *http.Request) bool {
 		return false
 	}
 	host, port, ok := parseAuthority(r.Host)
-	if !ok || host != o.Host || !c.answersTo(host, port) {
-		return false
-	}
 	if port == 0 {
 		port = defaultPort(o.Scheme)
 	}
-	return port == o.Port
+	return ok && host == o.Host && port == o.Port && c.answersTo(host, port)
 }
 
 // sameText finds most same-origin requests without parsing: browsers write both fields alike. It is sameOrigin for those it

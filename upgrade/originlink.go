@@ -3,6 +3,7 @@ package upgrade
 import (
 	"errors"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
@@ -54,7 +55,12 @@ var (
 )
 
 // judgeOrigin decides about r's Origin, and vouches for the value that it let pass.
-func (l *link) judgeOrigin(r *http.Request) (policy.Verdict, pass) {
+func (l *link) judgeOrigin(r *http.Request) (v policy.Verdict, p pass) {
+	defer func() {
+		if x := recover(); x != nil { // in Match
+			v, p = panicked.Hide().WithCause(&PanicError{x, debug.Stack()}), pass{}
+		}
+	}()
 	check := l.policy.(originPolicy)
 	header := originOf(r)
 	switch {
@@ -75,10 +81,10 @@ func (l *link) judgeOrigin(r *http.Request) (policy.Verdict, pass) {
 	switch {
 	case same && check.SameOrigin:
 		return policy.Allow(), pass{}
-	case check.Match == nil:
-	case check.Match(o) && same:
+	case check.Match == nil || !check.Match(o):
+	case same:
 		return policy.Allow(), pass{} // the default vouches for it at the end; nothing needs to travel
-	case check.Match(o):
+	default:
 		return policy.Allow(), pass{header.value}
 	}
 	return refuseOrigin.WithCause(errOriginUnknown), pass{}

@@ -3,6 +3,7 @@ package upgrade
 import (
 	"bufio"
 	"cmp"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -73,9 +74,14 @@ func (c *config) closeHandshake(w http.ResponseWriter, hs handshake, v *policy.V
 	if !c.lingering.take() {
 		return answer{why: WhyBudget}
 	}
+	lingers := false
+	defer func() {
+		if !lingers { // after a foreign Hijacker's panic too
+			c.lingering.give()
+		}
+	}()
 	conn, buf, err := hijack(w)
 	if err != nil {
-		c.lingering.give()
 		return answer{why: WhyHijack, err: err}
 	}
 	reason := v.Reason()
@@ -84,9 +90,9 @@ func (c *config) closeHandshake(w http.ResponseWriter, hs handshake, v *policy.V
 	out = appendClose(out, code, reason)
 	// One absolute deadline for the write and for the linger behind it.
 	if err := write(conn, buf, out, c.lingerTimeout); err != nil {
-		c.lingering.give()
 		return answer{outcome: Lost, closeCode: code, err: err}
 	}
+	lingers = true
 	c.linger(conn, buffered(buf), &c.lingering)
 	return answer{outcome: Closed, closeCode: code}
 }
@@ -111,13 +117,21 @@ var started = time.Now()
 // look at, is off by what it was set since the start.
 func after(d time.Duration) time.Time { return started.Add(time.Since(started) + d) }
 
-// closeCode is the profile's word for v, held to what may go on the wire.
-func (c *config) closeCode(v *policy.Verdict, reason codes.Reason) uint16 {
-	code := c.profile(codes.Denial{Code: v.Code(), Status: v.Status(), Reason: reason})
-	if !codes.Sendable(code) {
+// closeCode is the profile's word for v, held to what may go on the wire. A profile that panics has no say: the connection is
+// hijacked, or a session's, and nobody further out would end it.
+func (c *config) closeCode(v *policy.Verdict, reason codes.Reason) (code uint16) {
+	if c.profile == nil {
 		return uint16(v.Code())
 	}
-	return code
+	defer func() {
+		if x := recover(); x != nil {
+			slog.Default().Error("wsverdict: the Profile panicked", "panic", x)
+		}
+		if !codes.Sendable(code) {
+			code = uint16(v.Code())
+		}
+	}()
+	return c.profile(codes.Denial{Code: v.Code(), Status: v.Status(), Reason: reason})
 }
 
 // since is 0 where nobody asked for the time.

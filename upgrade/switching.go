@@ -13,8 +13,9 @@ func appendSwitching(dst []byte, hs handshake, outer http.Header) []byte {
 	if hs.subprotocol != "" {
 		dst = appendField(dst, "Sec-WebSocket-Protocol", hs.subprotocol)
 	}
+	connection := outer["Connection"] // names further hop-by-hop fields
 	for name, values := range outer {
-		if !isToken(name) || ours(name) || len(outer["Connection"]) > 0 && hasToken(outer["Connection"], name) {
+		if !isToken(name) || ours(name) || len(connection) > 0 && hasToken(connection, name) {
 			continue
 		}
 		for _, value := range values {

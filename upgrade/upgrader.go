@@ -70,7 +70,7 @@ type config struct {
 	hosts               []authority
 	insecureAnyOrigin   bool
 	statusWithoutOrigin bool
-	profile             codes.Profile
+	profile             codes.Profile // nil for codes.Mirrored
 	observer            Observer
 	timed               bool // an Observer was given: durations are measured
 	writeTimeout        time.Duration
@@ -107,9 +107,6 @@ func (u *Upgrader) read() *config {
 		lingerBytes:         cmp.Or(u.LingerBytes, 8<<20),
 	}
 	c.lingering.max = int64(max(0, cmp.Or(u.MaxLingering, 1024)))
-	if c.profile == nil {
-		c.profile = codes.Mirrored
-	}
 	if c.observer == nil {
 		c.observer = logPanics{}
 	}

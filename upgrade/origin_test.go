@@ -1,0 +1,115 @@
+package upgrade_test
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/wsverdict/wsverdict/upgrade"
+)
+
+var originTable = []struct {
+	text string
+	want upgrade.Origin // zero: malformed
+}{
+	{"https://app.example.com", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
+	{"http://app.example.com", upgrade.Origin{Scheme: "http", Host: "app.example.com", Port: 80}},
+	{"https://app.example.com:443", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
+	{"https://app.example.com:08443", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 8443}},
+	{"http://localhost:65535", upgrade.Origin{Scheme: "http", Host: "localhost", Port: 65535}},
+	{"HTTPS://App.EXAMPLE.com", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
+	{"https://app.example.com.", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
+	{"https://xn--bcher-kva.example", upgrade.Origin{Scheme: "https", Host: "xn--bcher-kva.example", Port: 443}},
+	{"https://my_host", upgrade.Origin{Scheme: "https", Host: "my_host", Port: 443}},
+	{"http://127.0.0.1:8080", upgrade.Origin{Scheme: "http", Host: "127.0.0.1", Port: 8080}},
+	{"http://[::1]:8080", upgrade.Origin{Scheme: "http", Host: "[::1]", Port: 8080}},
+	{"http://[0:0::0:1]", upgrade.Origin{Scheme: "http", Host: "[::1]", Port: 80}},
+	{"http://[2001:DB8::A]", upgrade.Origin{Scheme: "http", Host: "[2001:db8::a]", Port: 80}},
+	{"wss://a", upgrade.Origin{Scheme: "wss", Host: "a", Port: 443}},
+	{"chrome-extension://abcdef", upgrade.Origin{Scheme: "chrome-extension", Host: "abcdef"}},
+	{text: ""}, {text: "null"}, {text: "*"}, {text: "https://"}, {text: "https:"}, {text: "app.example.com"}, {text: "//app.example.com"},
+	{text: "https://app.example.com/"}, {text: "https://app.example.com/x"}, {text: "https://app.example.com?"},
+	{text: "https://app.example.com#"}, {text: "https://u@app.example.com"}, {text: "https://app.example.com:"},
+	{text: "https://app.example.com:0"}, {text: "https://app.example.com:65536"}, {text: "https://app.example.com:http"},
+	{text: "https://app.example.com:+80"}, {text: "https://app.example.com:443:443"}, {text: " https://app.example.com"},
+	{text: "https://app.example.com "}, {text: "https://app.example.com\x00"}, {text: "https://app example.com"},
+	{text: "https://app..example.com"}, {text: "https://.example.com"}, {text: "https://example.com.."}, {text: "https://."},
+	{text: "https://*.example.com"}, {text: "https://app%2eexample.com"}, {text: "https://bücher.example"},
+	{text: "https://[::1"}, {text: "https://::1"}, {text: "https://[::1]x"}, {text: "https://[::1]80"}, {text: "https://[127.0.0.1]"},
+	{text: "https://[fe80::1%25eth0]"}, {text: "https://[fe80::1%eth0]"}, {text: "https://[]"}, {text: "1https://a"}, {text: "ht tp://a"},
+	{text: "https://a, https://b"}, {text: "https://a\\b"}, {text: "https:///a"}, {text: "https://" + strings.Repeat("a", 254)},
+}
+
+func TestParseOrigin(t *testing.T) {
+	for _, tc := range originTable {
+		got, err := upgrade.ParseOrigin(tc.text)
+		if got != tc.want || (err == nil) != (tc.want != upgrade.Origin{}) {
+			t.Errorf("ParseOrigin(%q): got %+v, %v, want %+v", tc.text, got, err, tc.want)
+		}
+	}
+}
+
+func TestParseOriginAllocations(t *testing.T) {
+	for _, s := range []string{"https://app.example.com", "http://[::1]:8080"} {
+		if n := testing.AllocsPerRun(100, func() { upgrade.ParseOrigin(s) }); n != 0 {
+			t.Errorf("ParseOrigin(%q): %v allocations", s, n)
+		}
+	}
+}
+
+var hostName = regexp.MustCompile(`^[a-z0-9_-]+(\.[a-z0-9_-]+)*$`)
+
+// slowOrigin is ParseOrigin by the standard library's means.
+func slowOrigin(s string) (o upgrade.Origin, ok bool) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" || u.Host == "" || s != s[:len(u.Scheme)]+"://"+u.Host {
+		return o, false
+	}
+	o = upgrade.Origin{Scheme: u.Scheme, Host: strings.ToLower(u.Hostname())}
+	if strings.HasPrefix(u.Host, "[") {
+		addr, err := netip.ParseAddr(o.Host)
+		if err != nil || !addr.Is6() || addr.Zone() != "" {
+			return o, false
+		}
+		o.Host = "[" + addr.String() + "]"
+	} else {
+		o.Host = strings.TrimSuffix(o.Host, ".")
+		if !hostName.MatchString(o.Host) || len(o.Host) > 253 {
+			return o, false
+		}
+	}
+	o.Port = map[string]uint16{"http": 80, "ws": 80, "https": 443, "wss": 443}[o.Scheme]
+	if _, port, written := strings.Cut(u.Host[strings.LastIndex(u.Host, "]")+1:], ":"); written {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 || len(port) > 5 {
+			return o, false
+		}
+		o.Port = uint16(n)
+	}
+	return o, true
+}
+
+func FuzzParseOrigin(f *testing.F) {
+	for _, tc := range originTable {
+		f.Add(tc.text)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := upgrade.ParseOrigin(s)
+		want, ok := slowOrigin(s)
+		if (err == nil) != ok || ok && got != want {
+			t.Fatalf("ParseOrigin(%q): got %+v, %v, want %+v, %v", s, got, err, want, ok)
+		}
+		if ok {
+			normal := got.Scheme + "://" + got.Host
+			if got.Port != 0 {
+				normal += ":" + strconv.Itoa(int(got.Port))
+			}
+			if again, err := upgrade.ParseOrigin(normal); err != nil || again != got {
+				t.Fatalf("ParseOrigin(%q): got %+v, %v, want %+v: the normal form of %q", normal, again, err, got, s)
+			}
+		}
+	})
+}
