@@ -1,0 +1,85 @@
+// Package chrome gives tests a real browser: one headless Chromium for a package, a fresh tab for each test.
+package chrome
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a test may use its tab. It is for a browser that hangs: no test should come near it.
+const patience = 2 * time.Minute
+
+var browser struct {
+	once sync.Once
+	ctx  context.Context
+	stop func()
+	err  error
+}
+
+// Main runs a package's tests, and ends the browser behind them. Call it from TestMain.
+func Main(m *testing.M) int {
+	code := m.Run()
+	if browser.stop != nil {
+		browser.stop()
+	}
+	return code
+}
+
+// Tab returns a context for chromedp, with a tab that is closed when the test ends. Without Chromium the test is skipped; where
+// WSVERDICT_REQUIRE_ALL=1 is set it fails.
+func Tab(t *testing.T) context.Context {
+	t.Helper()
+	path := find()
+	if path == "" {
+		if os.Getenv("WSVERDICT_REQUIRE_ALL") == "1" {
+			t.Fatal("no Chromium found, and WSVERDICT_REQUIRE_ALL=1 is set")
+		}
+		t.Skip("no Chromium found")
+	}
+	browser.once.Do(func() { start(path) })
+	if browser.err != nil {
+		t.Fatalf("%s does not start: %v", path, browser.err)
+	}
+	ctx, closeTab := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(closeTab)
+	if err := chromedp.Do(ctx); err != nil { // opens the tab
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func find() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// start launches Chromium on a fresh profile, which chromedp removes in the end.
+func start(path string) {
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path)}
+	for _, name := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+		"disable-component-update", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars",
+		"ignore-certificate-errors", // the tests' own certificates
+	} {
+		options = append(options, chromedp.Flag(name, true))
+	}
+	allocator, free := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, closeBrowser := chromedp.NewContext(allocator)
+	browser.ctx = ctx
+	browser.stop = func() {
+		closeBrowser()
+		free()
+	}
+	browser.err = chromedp.Do(ctx)
+}

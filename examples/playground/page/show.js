@@ -1,0 +1,62 @@
+// Writes what is known into the page. Everything goes in as text.
+
+// fill makes a description list of what is given; what is missing or empty is a dash.
+function fill(panel, column, fields) {
+  panel.querySelector(`[data-column=${column}] dl`).replaceChildren(...Object.entries(fields).flatMap(([name, value]) => {
+    const term = element("dt", "", name);
+    const description = element("dd", "", value || "–");
+    description.dataset.field = name;
+    return [term, description];
+  }));
+}
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+export function showVerdict(panel, { policy, code, slug, action, after, outcome, status, why, duration }) {
+  fill(panel, "verdict", { policy, code, slug, action, after, outcome, status, why, duration });
+}
+
+export function showWire(panel, { head, body, frames = [] }) {
+  const part = (className, field, text) => {
+    const made = element("pre", className, text);
+    made.dataset.field = field;
+    return made;
+  };
+  panel.querySelector(".bytes").replaceChildren(
+    part("head", "head", head),
+    ...(body ? [part("body", "body", body)] : []),
+    ...frames.flatMap(({ hex, text }) => [part("hex", "hex", hex), part("text", "frame", text)]),
+  );
+}
+
+// show writes what the script knows, and the result that is read at a glance.
+export function show(item, panel, verdict, script) {
+  fill(panel, "script", script);
+  const glance = item.querySelector(`[data-glance=${panel.dataset.form}]`);
+  glance.dataset.kind = kind(verdict, script);
+  const { code, status, action, after } = script;
+  glance.querySelector(".result").replaceChildren(...[
+    element("strong", "", code ?? parseInt(status)),
+    element("span", "says", says(verdict, script)),
+    action && element("span", "action", action),
+    after && element("span", "after", `after ${after}`),
+  ].filter(Boolean).flatMap((part) => [part, " "]));
+}
+
+// kind says whether the script knows what happened.
+function kind({ outcome }, { code }) {
+  if (outcome === "admitted") return "open";
+  if (code === undefined) return "other"; // no WebSocket
+  return code === 1006 ? "lost" : "known";
+}
+
+function says({ status }, { code, message, slug, ...script }) {
+  if (message !== undefined) return `open, heard “${message}”`;
+  if (code === 1006) return `hides a ${status}`;
+  return slug ?? script.status.replace(/^\d+ /, "");
+}
