@@ -5,47 +5,80 @@ import (
 	"iter"
 	"net/http"
 	"reflect"
+	"time"
 )
 
 // A bring is one thing that a verdict brings along. The list is immutable and shared by copies of the verdict,
 // so that With methods keep value semantics.
 type bring struct {
 	prev  *bring
-	key   any // a context key, or nil for a header
-	value any
-	name  string
-	field string
+	kind  kind
+	name  string // header: name; tag: key
+	text  string // header and tag: value
+	key   any    // context key
+	value any    // context value, Expiry, Seat
+}
+
+type kind uint8
+
+const (
+	headerBring kind = iota // goes with a denial; everything else with an allow
+	valueBring
+	tagBring
+	expiryBring
+	seatBring
+)
+
+// A Tag marks a live connection, so that it can be found again: all of a user's, all of a room's.
+type Tag struct{ Key, Value string }
+
+// An Expiry says until when an admitted connection may live.
+type Expiry struct {
+	At time.Time
+
+	// Owner is whose expiry it is: an expiry is extended by its owner alone. It must be comparable.
+	Owner any
+
+	// Subject is who was admitted; only the same one can extend it.
+	Subject string
+}
+
+// A Seat is a place that a live connection takes. The Upgrader takes it when it admits the connection, and gives it back
+// exactly once, however the connection ends or the upgrade fails. Both methods are called concurrently.
+type Seat interface {
+	Take() bool // false if there is none left
+	Give()
 }
 
 // WithValue brings a value along for later policies and the endpoint, which find it in the request's context under key.
 // Only an allow that was enforced delivers it. key must be comparable and of an unexported type, as with
 // [context.WithValue]; any other panics.
 func (v Verdict) WithValue(key, value any) Verdict {
-	if key == nil || !reflect.TypeOf(key).Comparable() {
-		panic("policy: WithValue: key is nil or not comparable")
-	}
-	v.brings = &bring{prev: v.brings, key: key, value: value}
-	return v
+	mustCompare("WithValue: key", key)
+	return v.with(bring{kind: valueBring, key: key, value: value})
 }
 
-// Value returns what [Verdict.WithValue] brought under key, the last one if there are several; nil if there is none.
-func (v Verdict) Value(key any) any {
-	for b := v.brings; b != nil; b = b.prev {
-		if b.key != nil && b.key == key {
-			return b.value
-		}
-	}
-	return nil
+// WithTag brings a tag along, which the live connection will have from its first moment on.
+func (v Verdict) WithTag(key, value string) Verdict {
+	return v.with(bring{kind: tagBring, name: key, text: value})
 }
 
-// Brings reports whether v has something for the request's context.
-func (v Verdict) Brings() bool {
-	for b := v.brings; b != nil; b = b.prev {
-		if b.key != nil {
-			return true
-		}
+// WithExpiry brings an expiry along: the live connection is closed at that time, with 4401 token_expired;do=refresh. Of several
+// the earliest counts. A zero time panics, as does an Owner that does not compare.
+func (v Verdict) WithExpiry(e Expiry) Verdict {
+	mustCompare("WithExpiry: Owner", e.Owner)
+	if e.At.IsZero() {
+		panic("policy: WithExpiry: the time is zero")
 	}
-	return false
+	return v.with(bring{kind: expiryBring, value: e})
+}
+
+// WithSeat brings a seat along. If it cannot be taken, the connection is refused with 429 too_many_connections. nil panics.
+func (v Verdict) WithSeat(s Seat) Verdict {
+	if s == nil {
+		panic("policy: WithSeat: the seat is nil")
+	}
+	return v.with(bring{kind: seatBring, value: s})
 }
 
 // WithHeader adds a header field to a denial's HTTP form, such as WWW-Authenticate. It goes nowhere in a close frame, and
@@ -54,15 +87,67 @@ func (v Verdict) WithHeader(name, value string) Verdict {
 	if name == "" || name != http.CanonicalHeaderKey(name) {
 		panic(fmt.Sprintf("policy: WithHeader: %q: want a field name in canonical form, %q", name, http.CanonicalHeaderKey(name)))
 	}
-	v.brings = &bring{prev: v.brings, name: name, field: value}
+	return v.with(bring{kind: headerBring, name: name, text: value})
+}
+
+func (v Verdict) with(b bring) Verdict {
+	b.prev = v.brings
+	v.brings = &b
 	return v
+}
+
+func mustCompare(what string, key any) {
+	if key == nil || !reflect.TypeOf(key).Comparable() {
+		panic("policy: " + what + " is nil or not comparable")
+	}
+}
+
+// Brings reports whether v has something for an admitted request or its connection.
+func (v Verdict) Brings() bool {
+	for b := v.brings; b != nil; b = b.prev {
+		if b.kind != headerBring {
+			return true
+		}
+	}
+	return false
+}
+
+// Value returns what [Verdict.WithValue] brought under key, the last one if there are several; nil if there is none.
+func (v Verdict) Value(key any) any {
+	for b := v.brings; b != nil; b = b.prev {
+		if b.kind == valueBring && b.key == key {
+			return b.value
+		}
+	}
+	return nil
 }
 
 // Header yields the fields of [Verdict.WithHeader] in the order in which they were added.
 func (v Verdict) Header() iter.Seq2[string, string] {
-	return func(yield func(name, value string) bool) { v.brings.header(yield) }
+	return func(yield func(name, value string) bool) {
+		v.brings.each(headerBring, func(b *bring) bool { return yield(b.name, b.text) })
+	}
 }
 
-func (b *bring) header(yield func(name, value string) bool) bool {
-	return b == nil || b.prev.header(yield) && (b.key != nil || yield(b.name, b.field))
+// Tags yields the tags of [Verdict.WithTag] in the order in which they were added.
+func (v Verdict) Tags() iter.Seq[Tag] {
+	return func(yield func(Tag) bool) {
+		v.brings.each(tagBring, func(b *bring) bool { return yield(Tag{b.name, b.text}) })
+	}
+}
+
+// Expiries yields the expiries of [Verdict.WithExpiry] in the order in which they were added.
+func (v Verdict) Expiries() iter.Seq[Expiry] { return valuesOf[Expiry](v.brings, expiryBring) }
+
+// Seats yields the seats of [Verdict.WithSeat] in the order in which they were added.
+func (v Verdict) Seats() iter.Seq[Seat] { return valuesOf[Seat](v.brings, seatBring) }
+
+func valuesOf[T any](b *bring, k kind) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		b.each(k, func(b *bring) bool { return yield(b.value.(T)) })
+	}
+}
+
+func (b *bring) each(k kind, yield func(*bring) bool) bool {
+	return b == nil || b.prev.each(k, yield) && (b.kind != k || yield(b))
 }
