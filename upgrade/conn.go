@@ -3,12 +3,9 @@ package upgrade
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
-	"os"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
@@ -16,199 +13,319 @@ import (
 )
 
 // A Conn is an admitted WebSocket connection, as its [Session] has it.
+//
+// Any number of goroutines may write; one reads at a time. Whole messages go by [Conn.Read] and [Conn.Write], large ones by
+// [Conn.Reader] and [Conn.Writer]. Pings are answered while somebody reads; a session that only writes calls
+// [Conn.CloseRead].
 type Conn struct {
 	config      *config
-	wire        wire
-	subprotocol string
+	conn        net.Conn
+	ctx         context.Context
+	cancel      context.CancelCauseFunc
 	session     Session
+	subprotocol string
+	id          uint64
+	started     time.Time
+	raw         *rawConn
+
+	in    input
+	out   output
+	end   ending
+	timer timer
+	place place
+	seats []policy.Seat
 }
 
-// ErrClosed is what writes return after [Conn.Close], and reads and writes after the session has returned.
+// ErrClosed is what reads and writes return once this side has closed the connection.
 var ErrClosed = errors.New("upgrade: the connection was closed by this side")
 
-func newConn(c *config, conn net.Conn, subprotocol string, early []byte) *Conn {
-	return &Conn{config: c, subprotocol: subprotocol, wire: wire{Conn: conn, early: early, in: scanner{keep: true}}}
+// newConn makes a connection that is not there yet: it can be found and ended already, and its frames wait.
+func newConn(c *config, subprotocol string, s Session) *Conn {
+	conn := &Conn{config: c, subprotocol: subprotocol, session: s, id: c.ids.Add(1)}
+	conn.ctx, conn.cancel = context.WithCancelCause(context.Background())
+	conn.in.limit = c.maxMessageBytes
+	conn.out.lock.Lock() // until start
+	return conn
 }
 
 // Subprotocol returns the subprotocol that was chosen, "" if the client offered none.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
-// NetConn returns the connection underneath, for gobwas/ws, its wsutil, and deadlines. What the client sent right behind its
-// handshake is read from it first. It follows the frames that pass: frames that the Upgrader writes (see
-// [Conn.Close]) go between those of the session, never into one. One goroutine may write whole frames to it while another
-// reads; its Close cuts the connection off without a close frame.
-func (c *Conn) NetConn() net.Conn { return &c.wire }
+// ID returns a number that no other connection of the Upgrader has, as its events do.
+func (c *Conn) ID() uint64 { return c.id }
 
-// Close closes the connection with a denial's code and reason (after the profile): it writes a close frame, as soon as the
-// session stands between two frames, and makes the session's reads end within [Upgrader.LingerTimeout]. Writes fail
-// with [ErrClosed] from then on. The first Close counts; it returns [ErrClosed] afterwards. It panics if v allows. It is safe for
-// concurrent use.
-func (c *Conn) Close(v policy.Verdict) error {
-	if v.Allowed() {
-		panic("upgrade: Conn.Close with an allowing verdict")
+// RemoteAddr returns the address of the peer: of a proxy, if there is one.
+func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+// start gives the connection its socket, lets waiting frames go, and runs the session on a goroutine of its own.
+func (c *Conn) start(conn net.Conn, early []byte) {
+	c.in.buf, c.in.w = early, len(early)
+	c.started = time.Now()
+	c.end.mu.Lock()
+	c.conn = conn
+	deadline := time.Time{}
+	if c.end.begun {
+		deadline = c.end.until
 	}
-	var buf [2 + 125]byte
-	frame := appendClose(buf[:0], c.config.closeCode(&v, v.Reason()), v.Reason())
-	return c.wire.close(frame, c.config)
-}
-
-// start runs the session on a goroutine of its own.
-func (c *Conn) start(s Session) {
-	c.session = s
-	c.wire.Conn.SetDeadline(time.Time{})
+	conn.SetDeadline(deadline)
+	c.end.mu.Unlock()
+	c.out.lock.Unlock()
+	c.kick()
 	go c.run()
 }
 
 func (c *Conn) run() {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	c.wire.cancel = cancel
-	err := c.call(ctx)
-	c.finish(err)
-	cancel(ErrClosed)
+	c.config.report(c, Started)
+	if c.ctx.Err() == nil {
+		c.call()
+	}
+	c.cancel(ErrClosed)
+	c.settleDown()
 }
 
-// call runs the session, and keeps its panic from ending the process.
-func (c *Conn) call(ctx context.Context) (err error) {
+// call runs the session and closes as its result says. A panic, of the session or of an error's methods, does not end the process.
+func (c *Conn) call() {
 	defer func() {
 		if x := recover(); x != nil {
-			p := &PanicError{x, debug.Stack()}
-			err = p
-			c.config.observe(Event{Kind: Panicked, Policy: "session", Err: p})
+			c.panicked(&PanicError{x, debug.Stack()})
 		}
 	}()
-	return c.session(ctx, c)
+	c.finish(c.session(c.ctx, c))
 }
 
-// finish ends the connection as the session's result says, unless a close frame has gone out already, and waits for the
-// client's within bounds.
+func (c *Conn) panicked(p *PanicError) {
+	c.begin(1011, sessionFailed, ByServer, p)
+	c.config.observe(Event{Kind: Panicked, Policy: "session", Err: p, Session: c.info()})
+}
+
+var sessionFailed = codes.NewReason("internal_error", codes.InternalServerError.Action(), 0)
+
+// finish closes as the session's result says, unless the connection has been closed already.
 func (c *Conn) finish(err error) {
-	w := &c.wire
-	// A reader and a writer that the session left behind let go of their locks, and leave the client's answer to us.
-	w.ended.Store(true)
-	w.Conn.SetReadDeadline(started)
-	w.Conn.SetWriteDeadline(time.Now().Add(c.config.writeTimeout))
-	w.rmu.Lock()
-	frames, early := w.in, w.early
-	w.rmu.Unlock()
-	w.mu.Lock()
-	cut := w.broken || !w.out.between() // a frame was left unfinished: nothing can follow it
-	sent := w.out.closed
-	w.closing = true
-	w.mu.Unlock()
-	if !cut && !sent {
-		var buf [2 + 125]byte
-		w.Conn.SetWriteDeadline(time.Now().Add(c.config.writeTimeout))
-		_, werr := w.Conn.Write(c.lastFrame(buf[:0], err, &frames))
-		cut = werr != nil
-	}
-	if cut {
-		w.Conn.Close()
+	if v := denialIn(err); v != nil {
+		c.endWith(v, ByServer)
 		return
 	}
-	w.Conn.SetReadDeadline(time.Now().Add(c.config.lingerTimeout))
-	c.config.lingerFrom(w.Conn, frames, early, nil)
-}
-
-// lastFrame is the close frame that a session's result asks for.
-func (c *Conn) lastFrame(dst []byte, err error, in *scanner) []byte {
-	var v policy.Verdict
-	switch {
-	case errors.As(err, &v) && !v.Allowed():
-		return appendClose(dst, c.config.closeCode(&v, v.Reason()), v.Reason())
-	case in.closed:
-		return appendEcho(dst, in.closeError())
+	switch e := c.closedUnanswered(); {
+	case e != nil:
+		c.begin(echoed(e.Code), codes.Reason{}, ByClient, e)
 	case err == nil:
-		return appendClose(dst, 1000, codes.Reason{})
-	}
-	return appendClose(dst, 1011, codes.NewReason("internal_error", codes.InternalServerError.Action(), 0))
-}
-
-// A wire is the connection with an eye on the frames that pass.
-type wire struct {
-	net.Conn
-	cancel context.CancelCauseFunc
-
-	ended atomic.Bool // the session has returned
-
-	rmu   sync.Mutex // held during a read
-	early []byte     // read before the session began
-	in    scanner
-
-	mu      sync.Mutex
-	out     scanner
-	closing bool
-	broken  bool
-	pending []byte // a close frame that waits for the end of the session's frame
-}
-
-func (w *wire) Read(p []byte) (n int, err error) {
-	w.rmu.Lock()
-	defer w.rmu.Unlock()
-	switch {
-	case w.ended.Load():
-		return 0, ErrClosed
-	case len(w.early) > 0:
-		n = copy(p, w.early)
-		w.early = w.early[n:]
-		if len(w.early) == 0 {
-			w.early = nil
-		}
+		c.begin(1000, codes.Reason{}, ByServer, ErrClosed)
 	default:
-		n, err = w.Conn.Read(p)
+		c.begin(1011, sessionFailed, ByServer, &failure{err})
 	}
-	w.in.scan(p[:n])
-	switch {
-	case w.in.closed:
-		w.cancel(w.in.closeError())
-	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded): // a deadline says nothing of the peer
-		w.cancel(err)
-	}
-	return n, err
 }
 
-func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closing && (w.out.between() || w.pending == nil) {
-		return 0, ErrClosed
-	}
-	n, err := w.Conn.Write(p)
-	w.out.scan(p[:n])
-	if err != nil {
-		w.broken = true
-		return n, err
-	}
-	if w.pending != nil && w.out.between() {
-		err = w.send(w.pending)
-		w.pending = nil
-	}
-	return n, err
-}
-
-// send writes a frame of our own. w.mu is held and the session stands between frames.
-func (w *wire) send(frame []byte) error {
-	_, err := w.Conn.Write(frame)
-	w.out.scan(frame)
-	w.broken = w.broken || err != nil
-	return err
-}
-
-func (w *wire) close(frame []byte, c *config) error {
-	// A write that a slow reader holds up ends within these bounds, and the lock comes free.
-	w.Conn.SetWriteDeadline(time.Now().Add(c.writeTimeout))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closing || w.out.closed {
-		return ErrClosed
-	}
-	w.closing = true
-	w.Conn.SetReadDeadline(time.Now().Add(c.lingerTimeout))
-	switch {
-	case w.broken:
-		return io.ErrClosedPipe
-	case !w.out.between():
-		w.pending = append([]byte(nil), frame...)
+// denialIn finds the denying verdict in an error, nil if there is none.
+func denialIn(err error) *policy.Verdict {
+	if err == nil {
 		return nil
 	}
-	return w.send(frame)
+	var v policy.Verdict
+	if errors.As(err, &v) && !v.Allowed() {
+		return &v
+	}
+	return nil
+}
+
+// A failure is the cause when a session returned an error: that error, and ErrClosed.
+type failure struct{ err error }
+
+func (e *failure) Error() string   { return "upgrade: the session failed: " + e.err.Error() }
+func (e *failure) Unwrap() []error { return []error{ErrClosed, e.err} }
+
+// closedUnanswered is the client's close frame, if the session left the answer to us.
+func (c *Conn) closedUnanswered() *CloseError {
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
+	return c.end.peer
+}
+
+// settleDown waits for the client's close frame, on a smaller goroutine than the session's, and then lets go of everything.
+func (c *Conn) settleDown() {
+	c.in.lock.Lock() // a reader that is still there is out by the end of the linger
+	defer c.in.lock.Unlock()
+	c.session = nil
+	if c.in.err == nil {
+		c.in.err = ErrClosed
+	}
+	c.end.mu.Lock()
+	over := c.end.received || c.end.lost
+	c.end.mu.Unlock()
+	if over {
+		c.conn.Close()
+		c.lingered()
+		return
+	}
+	frames := c.in.rest()
+	if c.raw != nil {
+		frames = c.raw.in
+	}
+	c.config.linger(c.conn, frames, c.in.buffered(), c)
+}
+
+// lingered is the end of the connection.
+func (c *Conn) lingered() {
+	c.in.free()
+	c.config.live.remove(c)
+	c.config.report(c, Ended)
+}
+
+// An ending is how a connection ends. The first to begin it says how.
+type ending struct {
+	mu       sync.Mutex
+	begun    bool
+	sent     bool // our close frame is on its way
+	received bool // the client's has come
+	lost     bool // the connection is gone: nothing can be sent any more
+	by       ClosedBy
+	code     uint16
+	reason   codes.Reason
+	cause    error
+	peer     *CloseError // what the client's said
+	until    time.Time   // of the linger
+}
+
+// A ClosedBy says who ended a connection.
+type ClosedBy uint8
+
+const (
+	// ByServer: the session, a verdict, or a fault that this side found.
+	ByServer ClosedBy = iota + 1
+	// ByClient: the client sent its close frame first.
+	ByClient
+	// ByNetwork: the connection broke, or the client stopped answering.
+	ByNetwork
+)
+
+var closedByNames = [...]string{"", "server", "client", "network"}
+
+// String returns a word fit for a metric's label.
+func (b ClosedBy) String() string { return word(closedByNames[:], int(b)) }
+
+// Close closes the connection with a denial's code and reason, after the profile. The session's reads and writes return
+// [ErrClosed] from then on and its context is cancelled, with v as the cause; the close frame goes out as soon as the frame
+// ends that is being written. The connection waits for the client's close frame within [Upgrader.LingerTimeout]. The first to close a
+// connection counts: it returns [ErrClosed] afterwards. It panics if v allows. It is safe for concurrent use.
+func (c *Conn) Close(v policy.Verdict) error {
+	if v.Allowed() {
+		panic("upgrade: Conn.Close with an allowing verdict")
+	}
+	if !c.endWith(&v, ByServer) {
+		return ErrClosed
+	}
+	return nil
+}
+
+func (c *Conn) endWith(v *policy.Verdict, by ClosedBy) bool {
+	reason := v.Reason()
+	return c.begin(c.config.closeCode(v, reason), reason, by, &closedError{*v})
+}
+
+// A closedError is the cause of a context that a verdict cancelled: the verdict, and ErrClosed.
+type closedError struct{ verdict policy.Verdict }
+
+func (e *closedError) Error() string   { return "upgrade: closed: " + e.verdict.Error() }
+func (e *closedError) Unwrap() []error { return []error{ErrClosed, e.verdict} }
+
+// begin begins the end with a close frame. It returns false if it had begun.
+func (c *Conn) begin(code uint16, reason codes.Reason, by ClosedBy, cause error) bool {
+	e := &c.end
+	e.mu.Lock()
+	if e.begun {
+		e.mu.Unlock()
+		return false
+	}
+	e.begun, e.code, e.reason, e.by, e.cause = true, code, reason, by, cause
+	c.bound()
+	e.mu.Unlock()
+	c.config.live.wake(c)
+	c.out.pending.Or(pendingClose)
+	c.kick()
+	c.cancel(cause)
+	return true
+}
+
+// bound makes reads and writes that are under way end in time. end.mu is held.
+func (c *Conn) bound() {
+	c.end.until = after(c.config.lingerTimeout)
+	if c.conn != nil {
+		c.conn.SetReadDeadline(c.end.until)
+		c.conn.SetWriteDeadline(after(c.config.writeTimeout))
+	}
+}
+
+// closedRaw notes that the session wrote a close frame of its own.
+func (c *Conn) closedRaw(sent *CloseError) {
+	e := &c.end
+	e.mu.Lock()
+	if !e.begun {
+		e.begun, e.code, e.by, e.cause = true, sent.Code, ByServer, ErrClosed
+		if e.peer != nil {
+			e.by, e.cause = ByClient, e.peer
+		}
+		c.bound()
+	}
+	e.mu.Unlock()
+	c.config.live.wake(c)
+	c.sentClose()
+}
+
+// lose ends the connection without a close frame: there is nobody to read it.
+func (c *Conn) lose(err error) {
+	e := &c.end
+	e.mu.Lock()
+	if !e.begun {
+		e.begun, e.code, e.by, e.cause = true, 1006, ByNetwork, err
+	}
+	e.lost = true
+	if c.conn != nil {
+		c.conn.Close()
+	}
+	e.mu.Unlock()
+	c.cancel(err)
+}
+
+// over returns why nothing can be read or written any more, nil while it can.
+func (c *Conn) over() error {
+	e := &c.end
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.begun {
+		return nil
+	}
+	return e.cause
+}
+
+// sentClose and gotClose note the two close frames. When both have passed, the connection is over: the server closes it first
+// (RFC 6455 §7.1.1).
+func (c *Conn) sentClose() {
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
+	c.end.sent = true
+	c.closeIfBoth()
+}
+
+func (c *Conn) gotClose(e *CloseError) {
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
+	c.end.received, c.end.peer = true, e
+	c.closeIfBoth()
+}
+
+func (c *Conn) closeIfBoth() {
+	if c.end.sent && c.end.received {
+		c.conn.Close()
+	}
+}
+
+// echoed is the code that answers a client's close frame (RFC 6455 §5.5.1): its own; 0 for a frame without one.
+func echoed(code uint16) uint16 {
+	switch {
+	case code == 1005:
+		return 0
+	case !codes.Sendable(code):
+		return 1002
+	}
+	return code
 }

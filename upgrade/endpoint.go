@@ -24,11 +24,13 @@ type Handler func(r *http.Request) (Session, error)
 
 // A Session is an endpoint's second function. It runs on a goroutine of its own, after ServeHTTP has returned, for as long as
 // the connection is wanted; its result closes the connection: nil with 1000, a [policy.Verdict] with its code and
-// reason, any other error with 1011. A panic closes with 1011 and is reported. If the client closed first, its own code is
-// echoed.
+// reason, any other error with 1011. A panic closes with 1011 and is reported. If the connection was closed before, by the
+// client or by a verdict, that stands.
 //
-// ctx carries nothing of the request. It is cancelled when a read finds the peer gone; [context.Cause] then says why: a
-// [*CloseError] or the read's error.
+// ctx carries nothing of the request. It is cancelled when the connection is closed by a verdict ([Conn.Close],
+// [Upgrader.End], [Upgrader.Shutdown], an expiry), and when a read finds the client gone; [context.Cause] then
+// says why: an error that is [ErrClosed] and unwraps to the verdict, a [*CloseError] with the client's code and reason, a
+// [*ProtocolError], or the network's error. A session that only writes calls [Conn.CloseRead].
 type Session func(ctx context.Context, c *Conn) error
 
 // Handler returns the endpoint of a chain: it admits every valid handshake of a vetted client (see [Upgrader]) that h
@@ -61,6 +63,10 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		deny(*refusal, "handshake")
 		return
 	}
+	if e.live.shuttingDown() {
+		deny(restarting(), "shutdown")
+		return
+	}
 	if !e.vetted(r, p) {
 		deny(refuseOrigin.WithCause(errOriginUnknown), "origin")
 		return
@@ -75,7 +81,47 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		deny(asDenial(err), "endpoint")
 		return
 	}
-	e.admit(w, r, handshake{key, subprotocol}, session, start)
+	conn := newConn(e.config, subprotocol, session)
+	if refusal, by := conn.takePlace(r); refusal != nil {
+		deny(*refusal, by)
+		return
+	}
+	e.admit(w, r, handshake{key, subprotocol}, conn, start)
+}
+
+var tooManyConnections = policy.Close(codes.TooManyRequests, "too_many_connections")
+
+// takePlace takes the seats that the chain's verdicts asked for, and puts the connection where it can be found. If it cannot,
+// everything is given back.
+func (c *Conn) takePlace(r *http.Request) (refusal *policy.Verdict, by string) {
+	var tags []policy.Tag
+	brought, _ := r.Context().Value(broughtKey{}).(*broughtContext)
+	for b := brought; b != nil; b = b.outer {
+		tags = slices.AppendSeq(tags, b.verdict.Tags())
+		c.timer.expires = slices.AppendSeq(c.timer.expires, b.verdict.Expiries())
+		for seat := range b.verdict.Seats() {
+			if !seat.Take() {
+				c.giveSeats()
+				return &tooManyConnections, "seats"
+			}
+			c.seats = append(c.seats, seat)
+			c.config.seats.Add(1)
+		}
+	}
+	if !c.config.live.add(c, tags) {
+		c.giveSeats()
+		v := restarting()
+		return &v, "shutdown"
+	}
+	return nil, ""
+}
+
+func (c *Conn) giveSeats() {
+	for _, seat := range c.seats {
+		seat.Give()
+	}
+	c.config.seats.Add(-int64(len(c.seats)))
+	c.seats = nil
 }
 
 // call runs the endpoint's function on its own copy of the request, and empties that.
@@ -116,29 +162,36 @@ func (c *guestContext) Value(key any) any {
 
 // asDenial is the verdict behind an error of an endpoint's function.
 func asDenial(err error) policy.Verdict {
-	var v policy.Verdict
-	if errors.As(err, &v) && !v.Allowed() {
-		return v
+	if v := denialIn(err); v != nil {
+		return *v
 	}
 	return policy.Close(codes.InternalServerError, "internal_error").WithCause(err)
 }
 
 // admit upgrades and starts the session.
-func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, s Session, start time.Time) {
+func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, conn *Conn, start time.Time) {
 	v, status := policy.Allow(), http.StatusSwitchingProtocols
 	var a answer
-	conn, buf, err := hijack(w)
+	admitted := false
+	defer func() {
+		if !admitted { // after a foreign Hijacker's panic too
+			c.live.remove(conn)
+		}
+	}()
+	socket, buf, err := hijack(w)
 	if err != nil {
 		v = asDenial(err).Hide()
 		status = v.Status()
 		a = answer{outcome: Answered, why: WhyHijack, err: err}
 		writeProblem(w, r, &v)
-	} else if err := write(conn, buf, appendSwitching(buf.AvailableBuffer(), hs, w.Header()), c.writeTimeout); err != nil {
+	} else if err := write(socket, buf, appendSwitching(buf.AvailableBuffer(), hs, w.Header()), c.writeTimeout); err != nil {
 		a = answer{outcome: Lost, err: err}
 	} else {
 		a = answer{outcome: Admitted}
-		defer newConn(c, conn, hs.subprotocol, slices.Clone(buffered(buf))).start(s) // once the Observer knows
+		admitted = true
+		defer conn.start(socket, slices.Clone(buffered(buf))) // once the Observer knows
 	}
+	c.settled.count(&v, a.outcome)
 	if c.reports(a.err, &v) {
 		c.observe(Event{Request: r, Policy: "endpoint", Verdict: v, Outcome: a.outcome, Why: a.why, Status: status,
 			Err: a.err, Duration: c.since(start)})

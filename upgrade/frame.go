@@ -9,26 +9,17 @@ import (
 	"github.com/wsverdict/wsverdict/codes"
 )
 
-// appendClose appends an unmasked close frame (RFC 6455 §5.5.1).
+// appendClose appends an unmasked close frame (RFC 6455 §5.5.1); an empty one for code 0.
 func appendClose(dst []byte, code uint16, reason codes.Reason) []byte {
+	if code == 0 {
+		return append(dst, ws.CompiledClose...)
+	}
 	start := len(dst)
 	dst = append(dst, 0x80|byte(ws.OpClose), 0)
 	dst = binary.BigEndian.AppendUint16(dst, code)
 	dst = reason.Append(dst)
 	dst[start+1] = byte(len(dst) - start - 2) // at most 125: codes.MaxReason + 2
 	return dst
-}
-
-// appendEcho appends the answer to a peer's close frame (RFC 6455 §5.5.1): its own code, or none if it had none, or 1002 if
-// that code may not be sent.
-func appendEcho(dst []byte, e *CloseError) []byte {
-	switch {
-	case e.Code == 1005:
-		return append(dst, ws.CompiledClose...)
-	case !codes.Sendable(e.Code):
-		return append(dst, ws.CompiledCloseProtocolError...)
-	}
-	return appendClose(dst, e.Code, codes.Reason{})
 }
 
 // A CloseError is a close frame that the peer sent. Code is 1005 where the frame had none (RFC 6455 §7.1.5).
@@ -58,12 +49,12 @@ type scanner struct {
 // between reports whether the stream stands at the end of a frame.
 func (s *scanner) between() bool { return s.have == 0 && !s.inside }
 
-// scan follows p.
-func (s *scanner) scan(p []byte) {
+// scan follows p, and returns how many messages ended in it.
+func (s *scanner) scan(p []byte) (messages uint64) {
 	for len(p) > 0 && !s.closed {
 		if s.inside {
 			n := int(min(s.left, uint64(len(p))))
-			s.payload(p[:n])
+			messages += s.payload(p[:n])
 			p = p[n:]
 			continue
 		}
@@ -74,9 +65,10 @@ func (s *scanner) scan(p []byte) {
 			s.need = headerSize(s.head[1])
 		}
 		if s.have >= 2 && s.have == s.need {
-			s.begin()
+			messages += s.begin()
 		}
 	}
+	return messages
 }
 
 func headerSize(second byte) uint8 {
@@ -94,7 +86,7 @@ func headerSize(second byte) uint8 {
 }
 
 // begin enters the payload of the frame whose header is complete. A length is taken as it is, up to 2⁶⁴-1: it is only counted.
-func (s *scanner) begin() {
+func (s *scanner) begin() uint64 {
 	switch n := s.head[1] & 0x7f; n {
 	case 126:
 		s.left = uint64(binary.BigEndian.Uint16(s.head[2:]))
@@ -105,30 +97,37 @@ func (s *scanner) begin() {
 	}
 	s.inside = true
 	if s.left == 0 {
-		s.end()
+		return s.end()
 	}
+	return 0
 }
 
 func (s *scanner) isClose() bool { return ws.OpCode(s.head[0]&0x0f) == ws.OpClose }
 
-func (s *scanner) payload(p []byte) {
+func (s *scanner) payload(p []byte) uint64 {
 	if s.keep && s.isClose() && len(s.close) < ws.MaxControlFramePayloadSize {
 		s.close = append(s.close, p[:min(len(p), ws.MaxControlFramePayloadSize-len(s.close))]...)
 	}
 	s.left -= uint64(len(p))
 	if s.left == 0 {
-		s.end()
+		return s.end()
 	}
+	return 0
 }
 
-func (s *scanner) end() {
+// end leaves the frame, and returns 1 if it was a message's last.
+func (s *scanner) end() (message uint64) {
 	if s.isClose() {
 		s.closed = true
 		if s.head[1]&0x80 != 0 {
 			ws.Cipher(s.close, [4]byte(s.head[s.need-4:s.need]), 0)
 		}
 	}
+	if s.head[0]&0x80 != 0 && ws.OpCode(s.head[0]&0x0f).IsData() {
+		message = 1
+	}
 	s.have, s.need, s.inside = 0, 0, false
+	return message
 }
 
 // closeError is what the close frame said that has passed.

@@ -23,12 +23,15 @@ func (b *budget) take() bool {
 
 func (b *budget) give() { b.now.Add(-1) }
 
+// lingered gives back what a refused connection took.
+func (b *budget) lingered() { b.give() }
+
 // A lingerer is a connection that was sent a close frame and waits for the client's. It reads and discards, so that the kernel
 // has no reason for a reset, and it sends no FIN, which would make browsers report an unclean close.
 type lingerer struct {
 	conn   net.Conn
 	config *config
-	budget *budget // given back at the end; nil for none
+	owner  interface{ lingered() } // is told of the end
 	frames scanner
 	run    func() // bound once, so that starting the goroutine allocates nothing
 	buf    [128]byte
@@ -48,37 +51,28 @@ func newLingerer() *lingerer {
 	return l
 }
 
-// linger takes conn over, behind a close frame that was written, and returns at once. early is what was read from it already;
-// its read deadline is the end of the wait: an absolute one, which a client that sends a byte a second does not move.
-func (c *config) linger(conn net.Conn, early []byte, b *budget) {
-	c.lingerFrom(conn, scanner{}, early, b)
-}
-
-// lingerFrom is linger in the midst of a stream, after what frames has seen of it.
-func (c *config) lingerFrom(conn net.Conn, frames scanner, early []byte, b *budget) {
+// linger takes conn over, behind a close frame that was written, and returns at once. frames says where its stream stands,
+// and early is what was read of it already; its read deadline is the end of the wait: an absolute one, which a client
+// that sends a byte a second does not move.
+func (c *config) linger(conn net.Conn, frames scanner, early []byte, owner interface{ lingered() }) {
 	frames.keep = false
 	frames.scan(early)
 	if frames.closed { // there is nothing to wait for
-		finish(conn, b)
+		conn.Close()
+		owner.lingered()
 		return
 	}
 	l := newLingerer()
-	l.conn, l.config, l.budget, l.frames = conn, c, b, frames
+	l.conn, l.config, l.owner, l.frames = conn, c, owner, frames
 	go l.run()
 }
 
 func (l *lingerer) wait() {
 	l.drain()
-	finish(l.conn, l.budget)
-	l.conn, l.config, l.budget, l.frames.close = nil, nil, nil, nil
+	l.conn.Close()
+	l.owner.lingered()
+	l.conn, l.config, l.owner = nil, nil, nil
 	lingerers.Put(l)
-}
-
-func finish(conn net.Conn, b *budget) {
-	conn.Close()
-	if b != nil {
-		b.give()
-	}
 }
 
 func (l *lingerer) drain() {

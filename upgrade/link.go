@@ -98,7 +98,8 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		return
 	}
 	if v.Brings() {
-		r = r.WithContext(&broughtContext{r.Context(), v})
+		outer, _ := r.Context().Value(broughtKey{}).(*broughtContext)
+		r = r.WithContext(&broughtContext{r.Context(), v, outer})
 	}
 	l.forward(w, r, p)
 }
@@ -138,13 +139,19 @@ func judge(p policy.Policy, r *http.Request) (v policy.Verdict) {
 	return p.Judge(r)
 }
 
-// A broughtContext gives a request what a verdict brought along.
+// A broughtContext gives a request what a verdict brought along. outer is that of a link further out.
 type broughtContext struct {
 	context.Context
 	verdict policy.Verdict
+	outer   *broughtContext
 }
 
+type broughtKey struct{}
+
 func (c *broughtContext) Value(key any) any {
+	if key == (broughtKey{}) {
+		return c
+	}
 	if v := c.verdict.Value(key); v != nil {
 		return v
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -29,7 +30,7 @@ func (f ObserverFunc) Observe(e Event) { f(e) }
 // and fixed by the program: fit for the labels of a metric. More fields and kinds may come.
 type Event struct {
 	Kind    Kind
-	Request *http.Request // the handshake, not to be kept after Observe returns
+	Request *http.Request // the handshake, not to be kept after Observe returns; nil in events about a session
 
 	// Policy is the name of the link that decided ([policy.Named]), "handshake" or "origin" for the Upgrader's own checks,
 	// "endpoint" for the endpoint's function and for an admission.
@@ -42,8 +43,23 @@ type Event struct {
 	CloseCode uint16 // the code of the close frame that was written, after the profile; 0 for none
 	Err       error  // what broke on the way: a connection that cannot be hijacked, a failed write
 
-	// Duration runs from when the deciding link was entered until the answer was written.
+	// Duration runs from when the deciding link was entered until the answer was written; for an [Ended] event, over the life of
+	// the connection.
 	Duration time.Duration
+
+	// Session is the connection that a [Started], [Ended] or [Panicked] event is about.
+	Session SessionInfo
+}
+
+// A SessionInfo describes a live connection, or one that has ended.
+type SessionInfo struct {
+	ID         uint64
+	RemoteAddr net.Addr
+	Tags       []policy.Tag
+	ClosedBy   ClosedBy // of an Ended event
+
+	MessagesRead, MessagesWritten uint64
+	BytesRead, BytesWritten       uint64 // frames, with their headers
 }
 
 // A Kind says what an [Event] is about.
@@ -56,6 +72,11 @@ const (
 	Shadowed
 	// Panicked: a session panicked; Err is a [*PanicError].
 	Panicked
+	// Started: a session begins. Its settlement, Admitted, has the request.
+	Started
+	// Ended: a connection is gone. CloseCode is the one it was closed with (the client's, if it was first; 1006 if it broke),
+	// Verdict the one that closed it, if one did, and Err why it ended.
+	Ended
 )
 
 // An Outcome says how a verdict was settled.
@@ -93,7 +114,7 @@ const (
 )
 
 var (
-	kindNames    = [...]string{"settled", "shadowed", "panicked"}
+	kindNames    = [...]string{"settled", "shadowed", "panicked", "started", "ended"}
 	outcomeNames = [...]string{"", "admitted", "closed", "answered", "lost"}
 	whyNames     = [...]string{"", "hidden", "no_handshake", "origin", "subprotocol", "no_origin", "budget", "hijack"}
 )
@@ -141,6 +162,50 @@ func (c *config) observe(e Event) {
 		}
 	}()
 	c.observer.Observe(e)
+}
+
+// report tells of a connection.
+func (c *config) report(conn *Conn, k Kind) {
+	if k == Ended {
+		c.ended.count(conn.closeCode(), conn.end.by)
+	}
+	if !c.timed {
+		return
+	}
+	e := Event{Kind: k, Policy: "session", Session: conn.info()}
+	if k == Ended {
+		conn.describeEnd(&e)
+	}
+	c.observe(e)
+}
+
+func (c *Conn) info() SessionInfo {
+	return SessionInfo{ID: c.id, RemoteAddr: c.RemoteAddr(), Tags: c.Tags()}
+}
+
+// describeEnd completes the event of a connection that nobody uses any more.
+func (c *Conn) describeEnd(e *Event) {
+	e.Duration = time.Since(c.started)
+	e.CloseCode = c.closeCode()
+	e.Err = c.end.cause
+	e.Verdict = policy.Allow()
+	if v := denialIn(c.end.cause); v != nil {
+		e.Verdict = *v
+	}
+	s := &e.Session
+	s.ClosedBy = c.end.by
+	s.MessagesRead, s.BytesRead = c.in.messages, c.in.bytes
+	c.out.lock.Lock()
+	s.MessagesWritten, s.BytesWritten = c.out.messages, c.out.bytes
+	c.out.lock.Unlock()
+}
+
+// closeCode is the code that a connection ended with: the client's own, if it closed first.
+func (c *Conn) closeCode() uint16 {
+	if e, ok := c.end.cause.(*CloseError); ok {
+		return e.Code
+	}
+	return c.end.code
 }
 
 // logPanics stands in where no Observer is set: a panic must not pass in silence.

@@ -41,6 +41,7 @@ func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d *denia
 		err := writeProblem(w, r, &d.verdict)
 		a = answer{outcome: Answered, why: why, err: cmp.Or(a.err, err)}
 	}
+	c.settled.count(&d.verdict, a.outcome)
 	if c.reports(a.err, &d.verdict) {
 		c.observe(Event{Request: r, Policy: d.policy, Verdict: d.verdict, Outcome: a.outcome, Why: a.why,
 			Status: status, CloseCode: a.closeCode, Err: a.err, Duration: c.since(d.start)})
@@ -93,7 +94,7 @@ func (c *config) closeHandshake(w http.ResponseWriter, hs handshake, v *policy.V
 		return answer{outcome: Lost, closeCode: code, err: err}
 	}
 	lingers = true
-	c.linger(conn, buffered(buf), &c.lingering)
+	c.linger(conn, scanner{}, buffered(buf), &c.lingering)
 	return answer{outcome: Closed, closeCode: code}
 }
 

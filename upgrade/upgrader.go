@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
@@ -44,11 +45,12 @@ type Upgrader struct {
 	// Observer is told of every settlement. With none, panics alone are logged, to [log/slog.Default].
 	Observer Observer
 
-	// WriteTimeout bounds the writing of a 101 and of a close frame. 0 means 5 seconds.
+	// WriteTimeout bounds the writing of a frame, and of the 101 of an admission: a client that does not read is cut off. 0 means
+	// 5 seconds.
 	WriteTimeout time.Duration
 
-	// LingerTimeout is how long a closed connection waits for the client's close frame, in all, however much the client sends.
-	// 0 means 2 seconds.
+	// LingerTimeout is how long a closed connection waits for the client's close frame, in all, however much the client sends. A
+	// quarter of a second later it is gone. 0 means 2 seconds.
 	LingerTimeout time.Duration
 
 	// LingerBytes is how much of what the client still sends is read and discarded in that time. 0 means 8 MiB: a browser
@@ -58,6 +60,17 @@ type Upgrader struct {
 	// MaxLingering is how many refused connections may wait for the client's close frame at a time. Beyond it a denial is its
 	// HTTP status, which costs next to nothing. 0 means 1024; negative means that no denial is ever a close frame.
 	MaxLingering int
+
+	// MaxMessageBytes is how large a message may be that a client sends. A larger one closes the connection with 1009. 0 means
+	// 1 MiB. [Conn.SetReadLimit] changes it for one connection.
+	MaxMessageBytes int64
+
+	// PingInterval is how long a client may be silent, while the session waits for it, until it is pinged. 0 means 30 seconds,
+	// negative never. It is kept to a tenth of a second.
+	PingInterval time.Duration
+
+	// PingTimeout is how long it may stay silent after that. Then it counts as gone. 0 means 15 seconds.
+	PingTimeout time.Duration
 
 	once sync.Once
 	cfg  *config
@@ -77,7 +90,19 @@ type config struct {
 	lingerTimeout       time.Duration
 	lingerBytes         int64
 	lingering           budget
+	maxMessageBytes     int64
+	pingTicks           uint32 // 0 for never
+	pongTicks           uint32
+
+	live    live
+	ids     atomic.Uint64
+	seats   atomic.Int64
+	settled settledCounts
+	ended   endedCounts
 }
+
+// ticks is d in turns of the wheel, at least one.
+func ticks(d time.Duration) uint32 { return uint32(max(1, min(d/tick, 1<<31))) }
 
 type authority struct {
 	host string
@@ -105,6 +130,11 @@ func (u *Upgrader) read() *config {
 		writeTimeout:        cmp.Or(u.WriteTimeout, 5*time.Second),
 		lingerTimeout:       cmp.Or(u.LingerTimeout, 2*time.Second),
 		lingerBytes:         cmp.Or(u.LingerBytes, 8<<20),
+		maxMessageBytes:     cmp.Or(u.MaxMessageBytes, 1<<20),
+		pongTicks:           ticks(cmp.Or(u.PingTimeout, 15*time.Second)),
+	}
+	if interval := cmp.Or(u.PingInterval, 30*time.Second); interval > 0 {
+		c.pingTicks = ticks(interval)
 	}
 	c.lingering.max = int64(max(0, cmp.Or(u.MaxLingering, 1024)))
 	if c.observer == nil {
@@ -134,6 +164,8 @@ func (u *Upgrader) read() *config {
 		{"WriteTimeout", u.WriteTimeout < 0},
 		{"LingerTimeout", u.LingerTimeout < 0},
 		{"LingerBytes", u.LingerBytes < 0},
+		{"MaxMessageBytes", u.MaxMessageBytes < 0},
+		{"PingTimeout", u.PingTimeout < 0},
 	} {
 		if f.bad {
 			mistake("%s is negative", f.name)

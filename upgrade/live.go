@@ -1,0 +1,241 @@
+package upgrade
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wsverdict/wsverdict/policy"
+)
+
+// live is the set of an Upgrader's connections, from their admission to their end, with an index by tag and one wheel of timers
+// for all of them. One goroutine turns the wheel while there are connections.
+type live struct {
+	now atomic.Uint32 // ticks since start, as of the wheel's last turn
+
+	mu      sync.Mutex
+	first   *Conn
+	n       int
+	tags    map[policy.Tag]*tagged
+	closing bool          // Shutdown has begun
+	empty   chan struct{} // closed when n reaches 0; nil if nobody waits
+	turning bool
+	start   time.Time
+	turned  uint32
+	slots   [slots]*Conn
+}
+
+// A place is a connection's in the set: in the list of all, and in one list for each of its tags. It is guarded by live.mu.
+type place struct {
+	next, prev *Conn
+	tags       []*membership
+	gone       bool
+}
+
+// tagged is every connection with one tag.
+type tagged struct {
+	tag   policy.Tag
+	first *membership
+	n     int
+}
+
+type membership struct {
+	conn       *Conn
+	of         *tagged
+	next, prev *membership
+}
+
+// add puts c into the set, with its tags. It returns false when the Upgrader is being shut down.
+func (l *live) add(c *Conn, tags []policy.Tag) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing {
+		return false
+	}
+	if c.place.next = l.first; l.first != nil {
+		l.first.place.prev = c
+	}
+	l.first = c
+	l.n++
+	for _, tag := range tags {
+		l.tag(c, tag)
+	}
+	l.turn()
+	c.in.seen.Store(l.turned)
+	l.schedule(c)
+	return true
+}
+
+// tag adds one tag; a second time changes nothing.
+func (l *live) tag(c *Conn, tag policy.Tag) {
+	t := l.tags[tag]
+	if t == nil {
+		if l.tags == nil {
+			l.tags = map[policy.Tag]*tagged{}
+		}
+		t = &tagged{tag: tag}
+		l.tags[tag] = t
+	}
+	if c.has(t) {
+		return
+	}
+	m := &membership{conn: c, of: t, next: t.first}
+	if t.first != nil {
+		t.first.prev = m
+	}
+	t.first = m
+	t.n++
+	if c.place.tags == nil {
+		c.place.tags = make([]*membership, 0, 2)
+	}
+	c.place.tags = append(c.place.tags, m)
+}
+
+func (c *Conn) has(t *tagged) bool {
+	return slices.ContainsFunc(c.place.tags, func(m *membership) bool { return m.of == t })
+}
+
+func (l *live) remove(c *Conn) {
+	c.giveSeats()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.place.gone = true
+	l.unschedule(c)
+	switch p := &c.place; {
+	case p.prev != nil:
+		p.prev.place.next = p.next
+	default:
+		l.first = p.next
+	}
+	if next := c.place.next; next != nil {
+		next.place.prev = c.place.prev
+	}
+	c.place.next, c.place.prev = nil, nil
+	for _, m := range c.place.tags {
+		m.leave(l)
+	}
+	l.n--
+	if l.n == 0 && l.empty != nil {
+		close(l.empty)
+		l.empty = nil
+	}
+}
+
+func (m *membership) leave(l *live) {
+	if m.prev != nil {
+		m.prev.next = m.next
+	} else {
+		m.of.first = m.next
+	}
+	if m.next != nil {
+		m.next.prev = m.prev
+	}
+	if m.of.n--; m.of.n == 0 {
+		delete(l.tags, m.of.tag)
+	}
+}
+
+// with returns the connections that have all of tags; all connections for none. It looks at those of the rarest tag only.
+func (l *live) with(tags []policy.Tag) []*Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(tags) == 0 {
+		found := make([]*Conn, 0, l.n)
+		for c := l.first; c != nil; c = c.place.next {
+			found = append(found, c)
+		}
+		return found
+	}
+	wanted := make([]*tagged, len(tags))
+	rarest := 0
+	for i, tag := range tags {
+		if wanted[i] = l.tags[tag]; wanted[i] == nil {
+			return nil
+		}
+		if wanted[i].n < wanted[rarest].n {
+			rarest = i
+		}
+	}
+	found := make([]*Conn, 0, wanted[rarest].n)
+	for m := wanted[rarest].first; m != nil; m = m.next {
+		if !slices.ContainsFunc(wanted, func(t *tagged) bool { return !m.conn.has(t) }) {
+			found = append(found, m.conn)
+		}
+	}
+	return found
+}
+
+// Tag adds a tag to the connection, so that [Upgrader.End] finds it. A tag that a policy brought ([policy.Verdict.WithTag]) is in
+// place earlier: before the client knows that it is connected.
+func (c *Conn) Tag(key, value string) {
+	l := &c.config.live
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !c.place.gone {
+		l.tag(c, policy.Tag{Key: key, Value: value})
+	}
+}
+
+// Tags returns the connection's tags.
+func (c *Conn) Tags() []policy.Tag {
+	l := &c.config.live
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tags := make([]policy.Tag, len(c.place.tags))
+	for i, m := range c.place.tags {
+		tags[i] = m.of.tag
+	}
+	return tags
+}
+
+// End closes every live connection that has all the given tags (every one, for none) with a denial's code and reason, and returns
+// how many there are. They are closed at random moments within the given time, so that they do not come back all at once; each is
+// told to wait for v's After plus a random part of that time, for the same reason. 0 closes all now, in the background.
+//
+// For a ban: first record it where the policies look, then call End; a handshake that is between the two is refused by the policy
+// or found by its tag. It panics if v allows.
+func (u *Upgrader) End(v policy.Verdict, within time.Duration, tags ...policy.Tag) int {
+	if v.Allowed() {
+		panic("upgrade: End with an allowing verdict")
+	}
+	c := u.mounted()
+	found := c.live.with(tags)
+	c.endAll(found, v, within)
+	return len(found)
+}
+
+// minSpread is below what spreading is good for, and what the wheel can tell apart.
+const minSpread = 2 * tick
+
+func (c *config) endAll(conns []*Conn, v policy.Verdict, within time.Duration) {
+	if within < minSpread {
+		for _, conn := range conns {
+			go conn.endWith(&v, ByServer) // a client that does not read holds up its own goroutine only
+		}
+		return
+	}
+	e := &scheduledEnd{v, within}
+	now := time.Now()
+	c.live.mu.Lock()
+	defer c.live.mu.Unlock()
+	for _, conn := range conns {
+		if conn.timer.end == nil && !conn.place.gone {
+			conn.timer.end, conn.timer.endAt = e, now.Add(rand.N(within))
+			c.live.schedule(conn)
+		}
+	}
+}
+
+// A scheduledEnd is shared by all connections that are ended together.
+type scheduledEnd struct {
+	verdict policy.Verdict
+	within  time.Duration
+}
+
+// spread is the verdict for one of them.
+func (e *scheduledEnd) spread() *policy.Verdict {
+	v := e.verdict.WithAfter(e.verdict.After() + rand.N(e.within))
+	return &v
+}

@@ -1,0 +1,118 @@
+package upgrade
+
+import (
+	"net"
+	"time"
+)
+
+// NetConn returns the connection underneath, for gobwas/ws, its wsutil, and deadlines. What the client sent right behind its
+// handshake is read from it first. It follows the frames that pass in both directions: frames that the Upgrader writes (a
+// ping, a close frame) go between those of the session, never into one, though gobwas writes a frame in two calls.
+//
+// Who reads raw frames answers pings and close frames, as wsutil does. One goroutine may write while another reads. Use
+// either NetConn or the messages of [Conn], not both. Its Close cuts the connection off without a close frame.
+func (c *Conn) NetConn() net.Conn {
+	c.in.lock.Lock()
+	defer c.in.lock.Unlock()
+	if c.raw == nil {
+		c.raw = &rawConn{Conn: c.conn, c: c, in: scanner{keep: true}, out: scanner{keep: true}}
+	}
+	return c.raw
+}
+
+type rawConn struct {
+	net.Conn
+	c   *Conn
+	in  scanner // the reader's
+	out scanner // the lock's
+	mid bool    // within a frame that is being written: the lock is held
+}
+
+func (r *rawConn) Read(p []byte) (n int, err error) {
+	c := r.c
+	c.in.lock.Lock()
+	defer c.in.lock.Unlock()
+	if c.in.err != nil {
+		return 0, c.in.err
+	}
+	c.in.seen.Store(c.config.live.now.Load())
+	c.in.reading.Store(true)
+	if early := c.in.buffered(); len(early) > 0 {
+		n = copy(p, early)
+		c.in.r += n
+	} else {
+		n, err = r.Conn.Read(p)
+	}
+	c.saw(n)
+	c.in.reading.Store(false)
+	c.in.messages += r.in.scan(p[:n])
+	switch {
+	case r.in.closed:
+		e := r.in.closeError()
+		c.gotClose(e)
+		c.cancel(e)
+	case err != nil && c.over() != nil:
+		c.cancel(c.over())
+	case err != nil && !isTimeout(err): // a deadline of the session's own is its own affair
+		c.lose(err)
+	}
+	return n, err
+}
+
+func (r *rawConn) Write(p []byte) (int, error) {
+	c := r.c
+	if !r.mid {
+		c.out.lock.Lock()
+		if err := c.over(); err != nil {
+			c.release()
+			return 0, err
+		}
+	}
+	n, err := r.Conn.Write(p)
+	c.out.bytes += uint64(n)
+	c.out.messages += r.out.scan(p[:n])
+	switch {
+	case err != nil:
+		c.lose(err)
+	case r.out.closed:
+		c.closedRaw(r.out.closeError())
+	}
+	r.mid = err == nil && !r.out.between()
+	if !r.mid {
+		c.release()
+	}
+	return n, err
+}
+
+// Deadlines of the session do not outlast the connection's end.
+
+func (r *rawConn) SetReadDeadline(t time.Time) error {
+	return r.setDeadline(t, r.Conn.SetReadDeadline)
+}
+
+func (r *rawConn) SetWriteDeadline(t time.Time) error {
+	return r.setDeadline(t, r.Conn.SetWriteDeadline)
+}
+
+func (r *rawConn) SetDeadline(t time.Time) error {
+	return r.setDeadline(t, r.Conn.SetDeadline)
+}
+
+func (r *rawConn) setDeadline(t time.Time, set func(time.Time) error) error {
+	r.c.end.mu.Lock()
+	defer r.c.end.mu.Unlock()
+	if r.c.end.begun {
+		return nil
+	}
+	return set(t)
+}
+
+func (r *rawConn) Close() error {
+	r.c.lose(net.ErrClosed)
+	return nil
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := err.(net.Error)
+	return ok && timeout.Timeout()
+}

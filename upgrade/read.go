@@ -1,0 +1,561 @@
+package upgrade
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wsverdict/wsverdict/codes"
+)
+
+// A MessageType is what a message is made of (RFC 6455 §5.6).
+type MessageType uint8
+
+const (
+	// Text is UTF-8. What a client sends is checked; what a session writes is its own affair.
+	Text = MessageType(ws.OpText)
+	// Binary is anything.
+	Binary = MessageType(ws.OpBinary)
+)
+
+// An input is what the reading side knows. All of it belongs to whoever holds the lock.
+type input struct {
+	lock    sync.Mutex
+	reading atomic.Bool // somebody waits for the client: its silence means something
+	seen    atomic.Uint32
+
+	frame   ws.Header // the frame that is being read
+	left    int64     // of its payload
+	pos     int       // in its mask
+	message ws.OpCode // the message that is being read; 0 between messages
+	typ     ws.OpCode // of the last message that began
+	size    int64     // of that message so far
+	limit   int64
+	text    textCheck
+	err     error // for good
+
+	buf    []byte // inline, or from the pool while data pours in, or what came behind the handshake
+	r, w   int
+	full   bool // the last read filled buf: there is more
+	pooled *[4 << 10]byte
+
+	messages, bytes uint64
+
+	// Room for a whole control frame, and a small message: what an idle connection needs.
+	inline [160]byte
+}
+
+var inputs = sync.Pool{New: func() any { return new([4 << 10]byte) }}
+
+// Read reads the next message and appends it to buf[:0], which may be nil: with a buffer that is large enough nothing is
+// allocated. It returns a message whole or not at all.
+//
+// A message over the limit closes the connection with 1009, text that is not UTF-8 with 1007, anything else against the
+// protocol with 1002. The error is then a [*ProtocolError]; a [*CloseError] when the client has closed; one that is [ErrClosed], and that
+// unwraps to the verdict if there is one, when this side has; and the network's when the connection broke. All of these are for good. If ctx ends first,
+// Read returns its error: between two messages nothing is lost, within one the connection is closed with 1011.
+func (c *Conn) Read(ctx context.Context, buf []byte) (MessageType, []byte, error) {
+	watch, err := c.beginRead(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	typ, err := c.next()
+	buf = buf[:0]
+	if err == nil {
+		buf, err = c.rest(buf)
+	}
+	if err = c.endRead(ctx, watch, err); err != nil {
+		return 0, nil, err
+	}
+	return typ, buf, nil
+}
+
+// Reader returns the next message as a stream, which ends with [io.EOF]. What was not read of it is discarded by the next Read or
+// Reader. Errors and ctx are as in [Conn.Read]; ctx holds for the stream's reads as well.
+func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
+	watch, err := c.beginRead(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	typ, err := c.next()
+	if err = c.endRead(ctx, watch, err); err != nil {
+		return 0, nil, err
+	}
+	return typ, &messageReader{c: c, ctx: ctx, message: c.in.messages}, nil
+}
+
+type messageReader struct {
+	c       *Conn
+	ctx     context.Context
+	message uint64
+}
+
+var errStale = errors.New("upgrade: read from a message that another read has left behind")
+
+func (m *messageReader) Read(p []byte) (n int, err error) {
+	c := m.c
+	watch, err := c.beginRead(m.ctx)
+	if err != nil {
+		return 0, err
+	}
+	if m.message != c.in.messages {
+		err = errStale
+	} else if len(p) > 0 {
+		n, err = c.some(p)
+	}
+	if err == io.EOF || err == errStale {
+		c.endRead(m.ctx, watch, nil)
+		return 0, err
+	}
+	return n, c.endRead(m.ctx, watch, err)
+}
+
+// SetReadLimit changes the size in bytes that a message may have, from the next message on ([Upgrader.MaxMessageBytes]). It is called by
+// the goroutine that reads. It panics if n is not positive.
+func (c *Conn) SetReadLimit(n int64) {
+	if n <= 0 {
+		panic("upgrade: SetReadLimit: want a positive size")
+	}
+	c.in.limit = n
+}
+
+// CloseRead reads and discards on a goroutine of its own, for a session that only writes: pings are answered, and the session's
+// context ends when the client is gone. A data message closes the connection with 1008.
+func (c *Conn) CloseRead() {
+	go func() {
+		if _, _, err := c.Reader(c.ctx); err == nil {
+			c.begin(1008, unexpectedMessage, ByServer, ErrClosed)
+		}
+	}()
+}
+
+var unexpectedMessage = codes.NewReason("unexpected_message", codes.Stop, 0)
+
+// beginRead makes this goroutine the reader. The session's own context costs nothing: who cancels it has seen to the
+// read's deadline.
+func (c *Conn) beginRead(ctx context.Context) (*watch, error) {
+	c.in.lock.Lock()
+	if c.in.err == nil {
+		c.in.err = c.over()
+	}
+	if err := c.in.err; err != nil {
+		c.in.lock.Unlock()
+		return nil, err
+	}
+	c.in.seen.Store(c.config.live.now.Load())
+	c.in.reading.Store(true)
+	if ctx == c.ctx || ctx.Done() == nil {
+		return nil, nil
+	}
+	return newWatch(ctx, c.interruptRead), nil
+}
+
+func (c *Conn) endRead(ctx context.Context, w *watch, err error) error {
+	interrupted := w.stop()
+	if interrupted {
+		c.restoreDeadline()
+	}
+	if err != nil {
+		err = c.readError(ctx, interrupted, err)
+	}
+	c.in.reading.Store(false)
+	c.in.lock.Unlock()
+	return err
+}
+
+// readError decides what an error of the connection means.
+func (c *Conn) readError(ctx context.Context, interrupted bool, err error) error {
+	in := &c.in
+	if in.err != nil {
+		return in.err
+	}
+	if over := c.over(); over != nil {
+		in.err = over
+		return over
+	}
+	var timeout net.Error
+	if interrupted && errors.As(err, &timeout) && timeout.Timeout() {
+		if in.message == 0 {
+			return ctx.Err()
+		}
+		in.err = ctx.Err()
+		c.begin(1011, readInterrupted, ByServer, in.err)
+		return in.err
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF // no close frame came
+	}
+	in.err = err
+	c.lose(err)
+	return err
+}
+
+var readInterrupted = codes.NewReason("read_interrupted", codes.Reconnect, 0)
+
+func (c *Conn) interruptRead() {
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
+	c.conn.SetReadDeadline(time.Unix(1, 0))
+}
+
+func (c *Conn) restoreDeadline() {
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
+	deadline := time.Time{}
+	if c.end.begun {
+		deadline = c.end.until
+	}
+	c.conn.SetReadDeadline(deadline)
+}
+
+// A watch calls a function if a context ends. A nil one watches nothing.
+type watch struct {
+	cancel func() bool
+	done   chan struct{}
+}
+
+func newWatch(ctx context.Context, f func()) *watch {
+	w := &watch{done: make(chan struct{})}
+	w.cancel = context.AfterFunc(ctx, func() {
+		defer close(w.done)
+		f()
+	})
+	return w
+}
+
+// stop ends the watch and reports whether the function was called. It has returned by then.
+func (w *watch) stop() bool {
+	if w == nil || w.cancel() {
+		return false
+	}
+	<-w.done
+	return true
+}
+
+// next goes to the beginning of the next data message.
+func (c *Conn) next() (MessageType, error) {
+	in := &c.in
+	for in.message != 0 { // left unread
+		scratch := inputs.Get().(*[4 << 10]byte)
+		_, err := c.some(scratch[:])
+		inputs.Put(scratch)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+	}
+	if err := c.nextFrame(); err != nil {
+		return 0, err
+	}
+	return MessageType(in.typ), nil
+}
+
+// rest appends what is left of the message to buf. The announced length is believed in steps: it costs a peer nothing to announce.
+func (c *Conn) rest(buf []byte) ([]byte, error) {
+	in := &c.in
+	for {
+		for in.left > 0 {
+			if len(buf) == cap(buf) {
+				buf = slices.Grow(buf, int(min(in.left, 32<<10)))
+			}
+			n, err := c.payload(buf[len(buf):cap(buf)])
+			buf = buf[:len(buf)+n]
+			if err != nil {
+				return nil, err
+			}
+		}
+		if in.message == 0 {
+			return buf, nil
+		}
+		if err := c.nextFrame(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// some reads a part of the message; io.EOF at its end.
+func (c *Conn) some(p []byte) (int, error) {
+	in := &c.in
+	for in.left == 0 {
+		if in.message == 0 {
+			return 0, io.EOF
+		}
+		if err := c.nextFrame(); err != nil {
+			return 0, err
+		}
+	}
+	return c.payload(p)
+}
+
+// payload reads a part of the frame's payload. The message ends with its final frame's last byte.
+func (c *Conn) payload(p []byte) (n int, err error) {
+	in := &c.in
+	p = p[:min(int64(len(p)), in.left)]
+	if in.r == in.w && len(p) < len(in.inline) {
+		if err := c.fill(); err != nil {
+			return 0, err
+		}
+	}
+	if in.r < in.w {
+		n = copy(p, in.buf[in.r:in.w])
+		in.r += n
+	} else {
+		n, err = c.conn.Read(p)
+		c.saw(n)
+		if n == 0 && err == nil {
+			err = io.ErrNoProgress
+		}
+	}
+	ws.Cipher(p[:n], in.frame.Mask, in.pos)
+	in.pos += n
+	in.left -= int64(n)
+	if in.message == ws.OpText && !in.text.write(p[:n]) {
+		return n, c.fault(1007, badText, "text is not UTF-8")
+	}
+	if in.left == 0 && in.frame.Fin {
+		err = c.endMessage()
+	}
+	if n > 0 && err != nil && in.err == nil {
+		err = nil // it comes again
+	}
+	return n, err
+}
+
+func (c *Conn) endMessage() error {
+	in := &c.in
+	text := in.message == ws.OpText
+	in.message, in.size = 0, 0
+	if text && !in.text.end() {
+		return c.fault(1007, badText, "text ends within a character")
+	}
+	return nil
+}
+
+// nextFrame goes to the next data frame's payload. Control frames may stand between the frames of a message, and are dealt with
+// on the way.
+func (c *Conn) nextFrame() error {
+	in := &c.in
+	for {
+		control, err := c.header()
+		if err != nil {
+			return err
+		}
+		if in.frame.OpCode.IsControl() {
+			if err := c.control(control); err != nil {
+				return err
+			}
+			continue
+		}
+		length := in.frame.Length
+		if in.message == 0 {
+			in.message, in.typ = in.frame.OpCode, in.frame.OpCode
+			in.messages++
+		}
+		if length == 0 && !in.frame.Fin {
+			in.size++ // fragments without end and without content count as well
+		}
+		if length > in.limit-in.size {
+			in.left = length
+			return c.fault(1009, tooBig, "message over the limit")
+		}
+		in.size += length
+		in.left, in.pos = length, 0
+		if length == 0 && in.frame.Fin {
+			return c.endMessage()
+		}
+		if length > 0 || in.frame.Fin {
+			return nil
+		}
+	}
+}
+
+// header reads a frame's header and checks it (RFC 6455 §5.2). A control frame it reads whole, and returns its payload, at
+// most 125 bytes: an interrupted read leaves all of it for the next.
+func (c *Conn) header() (control []byte, err error) {
+	in := &c.in
+	for {
+		if b := in.buf[in.r:in.w]; len(b) >= 2 && len(b) >= int(headerSize(b[1])) {
+			n := int(headerSize(b[1]))
+			if !parseHeader(&in.frame, b) {
+				in.r += n
+				return nil, c.fault(1002, badProtocol, "frame length has its highest bit set")
+			}
+			state := ws.StateServerSide
+			if in.message != 0 {
+				state |= ws.StateFragmented
+			}
+			if err := ws.CheckHeader(in.frame, state); err != nil {
+				in.r += n
+				in.left = in.frame.Length
+				return nil, c.fault(1002, badProtocol, err.Error())
+			}
+			if in.frame.OpCode.IsControl() {
+				control = b[n:]
+				n += int(in.frame.Length)
+			}
+			if len(b) >= n {
+				in.r += n
+				return control[:min(len(control), int(in.frame.Length))], nil
+			}
+		}
+		if err := c.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// parseHeader decodes a whole header.
+func parseHeader(h *ws.Header, b []byte) bool {
+	h.Fin, h.Rsv, h.OpCode = b[0]&0x80 != 0, b[0]>>4&7, ws.OpCode(b[0]&0x0f)
+	h.Masked = b[1]&0x80 != 0
+	length, b := uint64(b[1]&0x7f), b[2:]
+	switch length {
+	case 126:
+		length, b = uint64(binary.BigEndian.Uint16(b)), b[2:]
+	case 127:
+		length, b = binary.BigEndian.Uint64(b), b[8:]
+	}
+	h.Length = int64(length)
+	if h.Masked {
+		h.Mask = [4]byte(b)
+	}
+	return h.Length >= 0
+}
+
+// control deals with a control frame.
+func (c *Conn) control(payload []byte) error {
+	ws.Cipher(payload, c.in.frame.Mask, 0)
+	switch c.in.frame.OpCode {
+	case ws.OpPing:
+		c.pong(payload)
+	case ws.OpClose:
+		return c.closedByClient(payload)
+	}
+	return nil
+}
+
+// closedByClient checks the client's close frame (RFC 6455 §5.5.1, §7.4) and answers it.
+func (c *Conn) closedByClient(payload []byte) error {
+	e := &CloseError{Code: 1005}
+	if len(payload) > 0 {
+		code, reason := ws.ParseCloseFrameData(payload)
+		var fault error
+		switch {
+		case len(payload) == 1:
+			fault = c.fault(1002, badProtocol, "close frame with half a code")
+		case !codes.Sendable(uint16(code)):
+			fault = c.fault(1002, badProtocol, "close frame with a code that may not be sent")
+		case !utf8.ValidString(reason):
+			fault = c.fault(1007, badText, "close reason is not UTF-8")
+		}
+		if fault != nil {
+			c.gotClose(nil)
+			return fault
+		}
+		e.Code, e.Reason = uint16(code), reason
+	}
+	c.in.err = e
+	c.begin(echoed(e.Code), codes.Reason{}, ByClient, e) // unless ours went first: then this is its answer
+	c.gotClose(e)
+	return e
+}
+
+// A ProtocolError is a fault in what the client sent. The connection was closed with Code.
+type ProtocolError struct {
+	Code  uint16 // 1002, 1007 or 1009
+	Fault string
+}
+
+// Error describes the fault.
+func (e *ProtocolError) Error() string { return "upgrade: the client: " + e.Fault }
+
+var (
+	badProtocol = codes.NewReason("protocol_error", codes.Stop, 0)
+	badText     = codes.NewReason("invalid_utf8", codes.Stop, 0)
+	tooBig      = codes.NewReason("message_too_big", codes.Stop, 0)
+)
+
+// fault closes the connection for what the client sent. Nothing behind it is understood any more.
+func (c *Conn) fault(code uint16, reason codes.Reason, what string) error {
+	e := &ProtocolError{Code: code, Fault: what}
+	c.in.err = e
+	c.begin(code, reason, ByServer, e)
+	return e
+}
+
+// fill reads once more from the connection. An idle connection waits in its inline buffer; while data pours in, a larger one is
+// borrowed.
+func (c *Conn) fill() error {
+	in := &c.in
+	if in.r == in.w {
+		in.choose()
+	} else if in.w == len(in.buf) {
+		in.compact()
+	}
+	n, err := c.conn.Read(in.buf[in.w:])
+	in.w += n
+	in.full = in.w == len(in.buf)
+	c.saw(n)
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// choose picks the buffer for what comes next, when nothing is left in the present one.
+func (in *input) choose() {
+	in.r, in.w = 0, 0
+	switch {
+	case in.full && in.pooled == nil:
+		in.pooled = inputs.Get().(*[4 << 10]byte)
+		in.buf = in.pooled[:]
+	case !in.full:
+		in.free()
+		in.buf = in.inline[:]
+	}
+}
+
+// compact makes room behind the bytes that are there: fewer than a control frame's, or a header's.
+func (in *input) compact() {
+	to := in.buf
+	if len(to) < len(in.inline) {
+		to = in.inline[:]
+	}
+	in.w = copy(to, in.buf[in.r:in.w])
+	in.r, in.buf = 0, to
+}
+
+func (in *input) free() {
+	if in.pooled != nil {
+		inputs.Put(in.pooled)
+		in.pooled = nil
+	}
+}
+
+func (in *input) buffered() []byte { return in.buf[in.r:in.w] }
+
+// rest is a scanner that goes on where in stands. A fault does not stop it: the client's close frame is still to come. Behind a
+// length that is none, everything is payload.
+func (in *input) rest() scanner {
+	if in.frame.Length < 0 {
+		return scanner{inside: true, left: 1<<64 - 1}
+	}
+	return scanner{inside: in.left > 0, left: uint64(in.left)}
+}
+
+// saw notes a sign of life.
+func (c *Conn) saw(n int) {
+	c.in.bytes += uint64(n)
+	c.in.seen.Store(c.config.live.now.Load())
+}

@@ -1,0 +1,205 @@
+package upgrade
+
+import (
+	"errors"
+	"time"
+
+	"github.com/wsverdict/wsverdict/policy"
+)
+
+const (
+	tick  = 100 * time.Millisecond
+	slots = 256 // a turn of the wheel takes 25.6 s; what is due later is passed over until then
+)
+
+// A timer is what a connection waits for. It is guarded by live.mu.
+type timer struct {
+	next, prev *Conn  // in the slot's list
+	due        uint32 // tick
+	on         bool
+
+	end     *scheduledEnd
+	endAt   time.Time
+	expires []policy.Expiry
+	pinged  uint32 // tick of the ping that waits for a sign of life; 0 for none
+	cut     bool   // the linger has begun: at its end the connection is cut off
+}
+
+// turn starts the goroutine that turns the wheel. It ends by itself, when there are no connections.
+func (l *live) turn() {
+	if l.turning {
+		return
+	}
+	if l.start.IsZero() {
+		l.start = time.Now()
+	}
+	l.turning = true
+	l.turned = l.tickAt(time.Now())
+	l.now.Store(l.turned)
+	go func() {
+		ticker := time.NewTicker(tick)
+		defer ticker.Stop()
+		for range ticker.C {
+			if !l.advance() {
+				return
+			}
+		}
+	}()
+}
+
+func (l *live) tickAt(t time.Time) uint32 { return uint32(max(0, t.Sub(l.start)) / tick) }
+
+// advance deals with what is due, and reports whether to go on.
+func (l *live) advance() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.n == 0 {
+		l.turning = false
+		return false
+	}
+	wall := time.Now()
+	now := l.tickAt(wall)
+	l.now.Store(now)
+	for range min(now-l.turned, slots) {
+		l.turned++
+		for c := l.slots[l.turned%slots]; c != nil; {
+			next := c.timer.next
+			if c.timer.due <= now {
+				l.fire(c, now, wall)
+			}
+			c = next
+		}
+	}
+	l.turned = now
+	return true
+}
+
+// schedule puts c where it is next due.
+func (l *live) schedule(c *Conn) {
+	l.unschedule(c)
+	due, ok := c.dueAt(l)
+	if !ok {
+		return
+	}
+	t := &c.timer
+	t.due, t.on = max(due, l.turned+1), true
+	slot := &l.slots[t.due%slots]
+	if t.next = *slot; *slot != nil {
+		(*slot).timer.prev = c
+	}
+	*slot = c
+}
+
+func (l *live) unschedule(c *Conn) {
+	t := &c.timer
+	if !t.on {
+		return
+	}
+	if t.prev != nil {
+		t.prev.timer.next = t.next
+	} else {
+		l.slots[t.due%slots] = t.next
+	}
+	if t.next != nil {
+		t.next.timer.prev = t.prev
+	}
+	t.next, t.prev, t.on = nil, nil, false
+}
+
+// dueAt is the earliest of all that c waits for.
+func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
+	t := &c.timer
+	earliest := func(tick uint32) {
+		if !ok || tick < due {
+			due, ok = tick, true
+		}
+	}
+	if t.cut {
+		earliest(l.tickAt(c.cutAt()) + 1)
+		return due, ok
+	}
+	if t.end != nil {
+		earliest(l.tickAt(t.endAt))
+	}
+	for _, e := range t.expires {
+		if !e.At.IsZero() {
+			earliest(l.tickAt(e.At) + 1)
+		}
+	}
+	if interval := c.config.pingTicks; interval > 0 {
+		if t.pinged != 0 {
+			earliest(t.pinged + c.config.pongTicks)
+		} else {
+			earliest(c.in.seen.Load() + interval)
+		}
+	}
+	return due, ok
+}
+
+// cutAt is when a connection that does not end by itself is cut off.
+func (c *Conn) cutAt() time.Time {
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
+	return c.end.until.Add(lastDrain + tick)
+}
+
+var errNoAnswer = errors.New("upgrade: the client stopped answering")
+
+// fire deals with what is due for c. Whatever may wait for the client happens on another goroutine.
+func (l *live) fire(c *Conn, now uint32, wall time.Time) {
+	t := &c.timer
+	switch {
+	case t.cut:
+		l.unschedule(c)
+		go c.lose(errNoAnswer)
+		return
+	case t.end != nil && !wall.Before(t.endAt):
+		go c.endWith(t.end.spread(), ByServer)
+		t.end = nil
+	case c.expired(wall):
+		go c.endWith(&tokenExpired, ByServer)
+		t.expires = nil
+	case c.config.pingTicks > 0:
+		c.keepAlive(now)
+	}
+	l.schedule(c)
+}
+
+func (c *Conn) expired(wall time.Time) bool {
+	for _, e := range c.timer.expires {
+		if !e.At.IsZero() && !wall.Before(e.At) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepAlive pings a client that was silent while somebody waited for it, and gives up on one that stays silent. Where
+// nobody reads, silence means nothing.
+func (c *Conn) keepAlive(now uint32) {
+	t, seen := &c.timer, c.in.seen.Load()
+	switch {
+	case t.pinged != 0 && seen >= t.pinged, !c.in.reading.Load():
+		t.pinged = 0
+		if !c.in.reading.Load() {
+			c.in.seen.Store(now)
+		}
+	case t.pinged != 0 && now-t.pinged >= c.config.pongTicks:
+		t.pinged = 0
+		go c.lose(errNoAnswer)
+	case t.pinged == 0 && now-seen >= c.config.pingTicks:
+		t.pinged = now
+		c.out.pending.Or(pendingPing)
+		go c.kick()
+	}
+}
+
+// wake makes the wheel look after the end of c.
+func (l *live) wake(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !c.place.gone {
+		c.timer.cut = true
+		l.schedule(c)
+	}
+}

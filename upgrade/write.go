@@ -1,0 +1,284 @@
+package upgrade
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// An output is the writing side. The lock is held while a frame is being written, over several calls if a session writes raw
+// bytes. Control frames never wait for it: what cannot go at once is left pending, and whoever holds the lock sends it.
+type output struct {
+	lock    sync.Mutex
+	pending atomic.Uint32
+	mu      sync.Mutex // for what follows
+	pong    []byte     // the answer to the last ping
+	stream  chan struct{}
+	open    bool // a streamed message is being written
+
+	armed           time.Time // when the write deadline was last set
+	messages, bytes uint64
+}
+
+const (
+	pendingPing = 1 << iota
+	pendingPong
+	pendingClose
+)
+
+// writeBuffers hold a frame whole, if it is small: header and payload in one write.
+var writeBuffers = sync.Pool{New: func() any { return new(writeBuffer) }}
+
+type writeBuffer struct {
+	b      [4 << 10]byte
+	chunks [2][]byte
+	v      net.Buffers
+}
+
+// Write writes a message. It returns when the kernel has it; a client that does not read holds it up for
+// [Upgrader.WriteTimeout] at most, and is then cut off. If ctx ends while the message is being written, the
+// connection is cut off as well: half a message cannot be taken back. Errors are as in [Conn.Read].
+func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
+	if err := c.beginMessage(ctx, false); err != nil {
+		return err
+	}
+	err := c.writeData(ctx, ws.OpCode(typ), true, p)
+	c.out.messages++
+	c.release()
+	return err
+}
+
+// Writer begins a message that is written in parts, each a frame. Close ends it; other messages wait until then. ctx is as in
+// [Conn.Write] and holds for all of it. A writer that is not closed blocks all others.
+func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
+	if err := c.beginMessage(ctx, true); err != nil {
+		return nil, err
+	}
+	c.release()
+	return &messageWriter{c: c, ctx: ctx, op: ws.OpCode(typ)}, nil
+}
+
+type messageWriter struct {
+	c    *Conn
+	ctx  context.Context
+	op   ws.OpCode // continuation after the first frame
+	done bool
+}
+
+var errWriterClosed = errors.New("upgrade: write to a message that is closed")
+
+func (m *messageWriter) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if err := m.frame(false, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (m *messageWriter) Close() error {
+	err := m.frame(true, nil)
+	if !m.done {
+		m.done = true
+		m.c.endStream()
+	}
+	return err
+}
+
+func (m *messageWriter) frame(fin bool, p []byte) error {
+	if m.done {
+		return errWriterClosed
+	}
+	c := m.c
+	c.out.lock.Lock()
+	defer c.release()
+	if err := c.over(); err != nil {
+		return err
+	}
+	err := c.writeData(m.ctx, m.op, fin, p)
+	m.op = ws.OpContinuation
+	if fin {
+		c.out.messages++
+	}
+	return err
+}
+
+// beginMessage takes the lock, once no streamed message is in the way.
+func (c *Conn) beginMessage(ctx context.Context, stream bool) error {
+	if err := ctx.Err(); err != nil && ctx != c.ctx {
+		return err
+	}
+	for {
+		c.out.lock.Lock()
+		if err := c.over(); err != nil {
+			c.release()
+			return err
+		}
+		c.out.mu.Lock()
+		if !c.out.open {
+			c.out.open = stream
+			c.out.mu.Unlock()
+			return nil
+		}
+		if c.out.stream == nil {
+			c.out.stream = make(chan struct{})
+		}
+		ended := c.out.stream
+		c.out.mu.Unlock()
+		c.release()
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.ctx.Done():
+			return c.over()
+		}
+	}
+}
+
+func (c *Conn) endStream() {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	c.out.open = false
+	if c.out.stream != nil {
+		close(c.out.stream)
+		c.out.stream = nil
+	}
+}
+
+// release gives the lock back, and sends what has become pending meanwhile.
+func (c *Conn) release() {
+	c.out.lock.Unlock()
+	c.kick()
+}
+
+// kick sends pending control frames, unless somebody holds the lock: that one will.
+func (c *Conn) kick() {
+	for c.out.pending.Load() != 0 && c.out.lock.TryLock() {
+		c.flush()
+		c.out.lock.Unlock()
+	}
+}
+
+// writeData writes a data frame. The lock is held.
+func (c *Conn) writeData(ctx context.Context, op ws.OpCode, fin bool, p []byte) error {
+	var w *watch
+	if ctx != c.ctx && ctx.Done() != nil {
+		w = newWatch(ctx, func() { c.conn.SetWriteDeadline(time.Unix(1, 0)) })
+	}
+	err := c.writeFrame(op, fin, p)
+	if w.stop() {
+		c.out.armed = time.Time{}
+		if err != nil {
+			err = ctx.Err()
+		}
+	}
+	if err != nil {
+		c.lose(err)
+	}
+	return err
+}
+
+func (c *Conn) writeFrame(op ws.OpCode, fin bool, p []byte) error {
+	b := writeBuffers.Get().(*writeBuffer)
+	defer writeBuffers.Put(b)
+	head := appendHeader(b.b[:0], op, fin, len(p))
+	c.out.bytes += uint64(len(head) + len(p))
+	if err := c.arm(); err != nil {
+		return err
+	}
+	if len(head)+len(p) <= len(b.b) {
+		_, err := c.conn.Write(append(head, p...))
+		return err
+	}
+	b.chunks = [2][]byte{head, p}
+	b.v = b.chunks[:]
+	_, err := b.v.WriteTo(c.conn) // one system call on TCP
+	b.chunks = [2][]byte{}
+	return err
+}
+
+// arm sets the write deadline; not at every frame, since it costs more than the frame's header: it holds between three
+// quarters and all of the timeout.
+func (c *Conn) arm() error {
+	now := time.Now()
+	if now.Sub(c.out.armed) < c.config.writeTimeout/4 {
+		return nil
+	}
+	c.out.armed = now
+	return c.conn.SetWriteDeadline(now.Add(c.config.writeTimeout))
+}
+
+// appendHeader appends the header of an unmasked frame.
+func appendHeader(dst []byte, op ws.OpCode, fin bool, n int) []byte {
+	first := byte(op)
+	if fin {
+		first |= 0x80
+	}
+	switch {
+	case n < 126:
+		return append(dst, first, byte(n))
+	case n <= 0xffff:
+		return binary.BigEndian.AppendUint16(append(dst, first, 126), uint16(n))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, first, 127), uint64(n))
+}
+
+// pong answers a ping. Of several that wait, the last counts (RFC 6455 §5.5.3): a flood of pings takes no memory.
+func (c *Conn) pong(payload []byte) {
+	c.out.mu.Lock()
+	c.out.pong = append(c.out.pong[:0], payload...)
+	c.out.mu.Unlock()
+	c.out.pending.Or(pendingPong)
+	c.kick()
+}
+
+// flush writes what is pending. The lock is held.
+func (c *Conn) flush() {
+	pending := c.out.pending.Swap(0)
+	if c.conn == nil || c.done() {
+		return
+	}
+	b := writeBuffers.Get().(*writeBuffer)
+	defer writeBuffers.Put(b)
+	out := b.b[:0]
+	if pending&pendingPong != 0 {
+		c.out.mu.Lock()
+		out = append(appendHeader(out, ws.OpPong, true, len(c.out.pong)), c.out.pong...)
+		c.out.pong = nil
+		c.out.mu.Unlock()
+	}
+	if pending&pendingPing != 0 {
+		out = append(out, ws.CompiledPing...)
+	}
+	if pending&pendingClose != 0 {
+		c.end.mu.Lock()
+		out = appendClose(out, c.end.code, c.end.reason)
+		c.end.mu.Unlock()
+	}
+	err := c.arm()
+	if err == nil {
+		_, err = c.conn.Write(out)
+	}
+	c.out.bytes += uint64(len(out))
+	if err != nil {
+		c.lose(err)
+	} else if pending&pendingClose != 0 {
+		c.sentClose()
+	}
+}
+
+// done reports whether nothing may be written any more.
+func (c *Conn) done() bool {
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
+	return c.end.sent || c.end.lost
+}
