@@ -10,7 +10,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/golang-jwt/jwt/v5/request"
 
+	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade"
 )
 
 // MaxToken is the longest token that is looked at, in bytes. Longer ones are malformed, unparsed.
@@ -40,6 +42,13 @@ type JWTConfig struct {
 
 	// AllowNoExpiry accepts tokens without an exp claim. By default exp is required: a token without one is good forever.
 	AllowNoExpiry bool
+
+	// KeepExpired lets a live connection outlive the token that admitted it. By default it is closed at exp plus Leeway, with 4401
+	// token_expired;do=refresh, unless [JWT.Renew] extends it in time.
+	KeepExpired bool
+
+	// Tag, if given, is the key under which live connections are tagged with the token's subject, for [upgrade.Upgrader.End].
+	Tag string
 
 	// KeysUnavailable reports further Keyfunc errors that mean that no key could be had.
 	KeysUnavailable func(error) bool
@@ -79,6 +88,8 @@ type JWT[C any] struct {
 	unavailable func(error) bool
 	from        []request.Extractor
 	leeway      time.Duration
+	keepExpired bool
+	tag         string
 	answers     answers
 	asClaims    func(*C) jwt.Claims
 	revoked     func(context.Context, C) (bool, error)
@@ -99,6 +110,8 @@ func NewJWT[C any, P interface {
 		unavailable: cfg.KeysUnavailable,
 		from:        sources(cfg.From),
 		leeway:      cfg.Leeway,
+		keepExpired: cfg.KeepExpired,
+		tag:         cfg.Tag,
 		answers:     newAnswers(cfg.Realm),
 		asClaims:    func(c *C) jwt.Claims { return P(c) },
 	}, nil
@@ -181,22 +194,71 @@ func (j *JWT[C]) Judge(r *http.Request) policy.Verdict {
 		return j.answers.malformed.WithCause(err)
 	case token == "":
 		return j.answers.missing
-	case len(token) > MaxToken:
-		return j.answers.malformed.WithCause(errTooLong)
+	}
+	claims, v := j.verify(r.Context(), token)
+	if !v.Allowed() {
+		return v
+	}
+	v = v.WithValue(claimsKey[C]{j}, claims)
+	c := j.asClaims(claims)
+	subject, _ := c.GetSubject()
+	if j.tag != "" && subject != "" {
+		v = v.WithTag(j.tag, subject)
+	}
+	if exp := j.expiry(c); !j.keepExpired && !exp.IsZero() {
+		v = v.WithExpiry(policy.Expiry{At: exp, Owner: claimsKey[C]{j}, Subject: subject})
+	}
+	return v
+}
+
+// verify looks at a token alone.
+func (j *JWT[C]) verify(ctx context.Context, token string) (*C, policy.Verdict) {
+	if len(token) > MaxToken {
+		return nil, j.answers.malformed.WithCause(errTooLong)
 	}
 	claims := new(C)
 	if _, err := j.parser.ParseWithClaims(token, j.asClaims(claims), j.keyfunc); err != nil {
-		return j.denial(err, j.asClaims(claims))
+		return nil, j.denial(err, j.asClaims(claims))
 	}
 	if j.revoked != nil {
-		switch revoked, err := j.revoked(r.Context(), *claims); {
+		switch revoked, err := j.revoked(ctx, *claims); {
 		case err != nil:
-			return j.answers.revocationUnavailable.WithCause(err)
+			return nil, j.answers.revocationUnavailable.WithCause(err)
 		case revoked:
-			return j.answers.revoked
+			return nil, j.answers.revoked
 		}
 	}
-	return policy.Allow().WithValue(claimsKey[C]{j}, claims)
+	return claims, policy.Allow()
+}
+
+// expiry is the end of a token's time; zero for none.
+func (j *JWT[C]) expiry(c jwt.Claims) time.Time {
+	exp, err := c.GetExpirationTime()
+	if err != nil || exp == nil {
+		return time.Time{}
+	}
+	return exp.Add(j.leeway)
+}
+
+var otherSubject = policy.Close(codes.Forbidden, "token_subject_mismatch")
+
+// Renew extends a live connection that j admitted, with a new token that the client has sent over it: to the new token's expiry. It must
+// be for the same subject. The error is a denying Verdict, which a session may return to close with it, or what
+// [upgrade.Conn.Extend] says. What the session knows of the old claims it must look after itself: they are returned.
+func (j *JWT[C]) Renew(ctx context.Context, conn *upgrade.Conn, token string) (claims C, err error) {
+	c, v := j.verify(ctx, token)
+	if !v.Allowed() {
+		return claims, v
+	}
+	subject, err := j.asClaims(c).GetSubject()
+	if err != nil {
+		return claims, j.answers.claims.WithCause(err)
+	}
+	err = conn.Extend(policy.Expiry{At: j.expiry(j.asClaims(c)), Owner: claimsKey[C]{j}, Subject: subject})
+	if errors.Is(err, upgrade.ErrSubject) {
+		err = otherSubject.WithCause(err)
+	}
+	return *c, err
 }
 
 // Name is "jwt".

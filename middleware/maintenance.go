@@ -8,6 +8,7 @@ import (
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade"
 )
 
 // A Switch says whether there is maintenance. The zero value is off. It is safe for concurrent use.
@@ -37,6 +38,18 @@ func (s *Switch) State() (on bool, end time.Time) {
 		end = time.Unix(0, until)
 		return time.Now().Before(end), end
 	}
+}
+
+// Drain turns maintenance on, unless it is on already, and ends the live connections of up that have all the given tags (every one,
+// for none), as [upgrade.Upgrader.End] does, with the verdict that newcomers get. It returns how many there are. On alone leaves
+// live connections as they are.
+func (s *Switch) Drain(up *upgrade.Upgrader, within time.Duration, tags ...policy.Tag) int {
+	on, end := s.State()
+	if !on {
+		s.On()
+		end = time.Time{}
+	}
+	return up.End(maintenanceUntil(end), within, tags...)
 }
 
 // A Maintenance is the policy that denies while its Switch is on: 503 maintenance;do=backoff, with the wait if the end is
@@ -73,6 +86,10 @@ func (m *Maintenance) Judge(r *http.Request) policy.Verdict {
 			return v
 		}
 	}
+	return maintenanceUntil(end)
+}
+
+func maintenanceUntil(end time.Time) policy.Verdict {
 	if end.IsZero() {
 		return inMaintenance
 	}
