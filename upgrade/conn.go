@@ -1,10 +1,10 @@
 package upgrade
 
 import (
-	"context"
 	"errors"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,36 +20,41 @@ import (
 type Conn struct {
 	config      *config
 	conn        net.Conn
-	ctx         context.Context
-	cancel      context.CancelCauseFunc
-	session     Session
-	subprotocol string
+	ctx         *lazyContext // nil until somebody asks more of the context than to be passed on
 	id          uint64
-	started     time.Time
-	raw         *rawConn
+	started     instant
+	raw         *rawConn // nil until the session asks for it
+	seats       *seats
+	subprotocol uint8 // its place among config.subprotocols, from 1; 0 for none
 
+	// There are thousands of these, most of them idle: what is rarely there is behind a pointer, and moments are instants.
+	mu    sync.Mutex // for end, and for out where it says so
 	in    input
 	out   output
 	end   ending
 	timer timer
 	place place
-	seats []policy.Seat
 }
 
 // ErrClosed is what reads and writes return once this side has closed the connection.
 var ErrClosed = errors.New("upgrade: the connection was closed by this side")
 
 // newConn makes a connection that is not there yet: it can be found and ended already, and its frames wait.
-func newConn(c *config, subprotocol string, s Session) *Conn {
-	conn := &Conn{config: c, subprotocol: subprotocol, session: s, id: c.ids.Add(1)}
-	conn.ctx, conn.cancel = context.WithCancelCause(context.Background())
+func newConn(c *config, subprotocol string) *Conn {
+	conn := &Conn{config: c, id: c.ids.Add(1)}
+	conn.subprotocol = uint8(1 + slices.Index(c.subprotocols, subprotocol))
 	conn.in.limit = c.maxMessageBytes
 	conn.out.lock.Lock() // until start
 	return conn
 }
 
 // Subprotocol returns the subprotocol that was chosen, "" if the client offered none.
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+func (c *Conn) Subprotocol() string {
+	if c.subprotocol == 0 {
+		return ""
+	}
+	return c.config.subprotocols[c.subprotocol-1]
+}
 
 // ID returns a number that no other connection of the Upgrader has, as its events do.
 func (c *Conn) ID() uint64 { return c.id }
@@ -58,39 +63,36 @@ func (c *Conn) ID() uint64 { return c.id }
 func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
 // start gives the connection its socket, lets waiting frames go, and runs the session on a goroutine of its own.
-func (c *Conn) start(conn net.Conn, early []byte) {
-	c.in.buf, c.in.w = early, len(early)
-	c.started = time.Now()
-	c.end.mu.Lock()
+func (c *Conn) start(conn net.Conn, early []byte, s Session) {
+	c.in.buf, c.in.w = early, uint32(len(early))
+	c.started = now()
+	c.mu.Lock()
 	c.conn = conn
-	deadline := time.Time{}
-	if c.end.begun {
-		deadline = c.end.until
-	}
-	conn.SetDeadline(deadline)
-	c.end.mu.Unlock()
+	conn.SetDeadline(c.end.deadline())
+	c.mu.Unlock()
 	c.out.lock.Unlock()
+	c.config.report(c, Started)
 	c.kick()
-	go c.run()
+	go c.run(s)
 }
 
-func (c *Conn) run() {
-	c.config.report(c, Started)
-	if c.ctx.Err() == nil {
-		c.call()
+// run and what it calls on the way to a waiting read have small frames: a goroutine's first stack has room for little more than a
+// kilobyte, and one that has grown once stays at four.
+func (c *Conn) run(s Session) {
+	if c.over() == nil {
+		c.call(s)
 	}
-	c.cancel(ErrClosed)
 	c.settleDown()
 }
 
 // call runs the session and closes as its result says. A panic, of the session or of an error's methods, does not end the process.
-func (c *Conn) call() {
+func (c *Conn) call(s Session) {
 	defer func() {
 		if x := recover(); x != nil {
 			c.panicked(&PanicError{x, debug.Stack()})
 		}
 	}()
-	c.finish(c.session(c.ctx, c))
+	c.finish(s((*sessionContext)(c), c))
 }
 
 func (c *Conn) panicked(p *PanicError) {
@@ -136,22 +138,21 @@ func (e *failure) Unwrap() []error { return []error{ErrClosed, e.err} }
 
 // closedUnanswered is the client's close frame, if the session left the answer to us.
 func (c *Conn) closedUnanswered() *CloseError {
-	c.end.mu.Lock()
-	defer c.end.mu.Unlock()
-	return c.end.peer
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.raw == nil {
+		return nil
+	}
+	return c.raw.peer
 }
 
 // settleDown waits for the client's close frame, on a smaller goroutine than the session's, and then lets go of everything.
 func (c *Conn) settleDown() {
 	c.in.lock.Lock() // a reader that is still there is out by the end of the linger
 	defer c.in.lock.Unlock()
-	c.session = nil
-	if c.in.err == nil {
-		c.in.err = ErrClosed
-	}
-	c.end.mu.Lock()
+	c.mu.Lock()
 	over := c.end.received || c.end.lost
-	c.end.mu.Unlock()
+	c.mu.Unlock()
 	if over {
 		c.conn.Close()
 		c.lingered()
@@ -160,6 +161,7 @@ func (c *Conn) settleDown() {
 	frames := c.in.rest()
 	if c.raw != nil {
 		frames = c.raw.in
+		c.raw.ended = true
 	}
 	c.config.linger(c.conn, frames, c.in.buffered(), c)
 }
@@ -173,17 +175,23 @@ func (c *Conn) lingered() {
 
 // An ending is how a connection ends. The first to begin it says how.
 type ending struct {
-	mu       sync.Mutex
 	begun    bool
 	sent     bool // our close frame is on its way
 	received bool // the client's has come
 	lost     bool // the connection is gone: nothing can be sent any more
 	by       ClosedBy
 	code     uint16
-	reason   codes.Reason
+	reason   *codes.Reason // until the close frame is written
 	cause    error
-	peer     *CloseError // what the client's said
-	until    time.Time   // of the linger
+	until    instant // of the linger
+}
+
+// deadline is that of reads: none until the end has begun.
+func (e *ending) deadline() time.Time {
+	if !e.begun {
+		return time.Time{}
+	}
+	return e.until.time()
 }
 
 // A ClosedBy says who ended a connection.
@@ -231,26 +239,26 @@ func (e *closedError) Unwrap() []error { return []error{ErrClosed, e.verdict} }
 // begin begins the end with a close frame. It returns false if it had begun.
 func (c *Conn) begin(code uint16, reason codes.Reason, by ClosedBy, cause error) bool {
 	e := &c.end
-	e.mu.Lock()
+	c.mu.Lock()
 	if e.begun {
-		e.mu.Unlock()
+		c.mu.Unlock()
 		return false
 	}
-	e.begun, e.code, e.reason, e.by, e.cause = true, code, reason, by, cause
+	e.begun, e.code, e.reason, e.by, e.cause = true, code, &reason, by, cause
 	c.bound()
-	e.mu.Unlock()
+	c.mu.Unlock()
 	c.config.live.wake(c)
 	c.out.pending.Or(pendingClose)
 	c.kick()
-	c.cancel(cause)
+	c.cancel()
 	return true
 }
 
-// bound makes reads and writes that are under way end in time. end.mu is held.
+// bound makes reads and writes that are under way end in time. mu is held.
 func (c *Conn) bound() {
-	c.end.until = after(c.config.lingerTimeout)
+	c.end.until = now().add(c.config.lingerTimeout)
 	if c.conn != nil {
-		c.conn.SetReadDeadline(c.end.until)
+		c.conn.SetReadDeadline(c.end.deadline())
 		c.conn.SetWriteDeadline(after(c.config.writeTimeout))
 	}
 }
@@ -258,15 +266,15 @@ func (c *Conn) bound() {
 // closedRaw notes that the session wrote a close frame of its own.
 func (c *Conn) closedRaw(sent *CloseError) {
 	e := &c.end
-	e.mu.Lock()
+	c.mu.Lock()
 	if !e.begun {
 		e.begun, e.code, e.by, e.cause = true, sent.Code, ByServer, ErrClosed
-		if e.peer != nil {
-			e.by, e.cause = ByClient, e.peer
+		if peer := c.raw.peer; peer != nil {
+			e.by, e.cause = ByClient, peer
 		}
 		c.bound()
 	}
-	e.mu.Unlock()
+	c.mu.Unlock()
 	c.config.live.wake(c)
 	c.sentClose()
 }
@@ -274,7 +282,7 @@ func (c *Conn) closedRaw(sent *CloseError) {
 // lose ends the connection without a close frame: there is nobody to read it.
 func (c *Conn) lose(err error) {
 	e := &c.end
-	e.mu.Lock()
+	c.mu.Lock()
 	if !e.begun {
 		e.begun, e.code, e.by, e.cause = true, 1006, ByNetwork, err
 	}
@@ -282,15 +290,15 @@ func (c *Conn) lose(err error) {
 	if c.conn != nil {
 		c.conn.Close()
 	}
-	e.mu.Unlock()
-	c.cancel(err)
+	c.mu.Unlock()
+	c.cancel()
 }
 
 // over returns why nothing can be read or written any more, nil while it can.
 func (c *Conn) over() error {
 	e := &c.end
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !e.begun {
 		return nil
 	}
@@ -300,16 +308,16 @@ func (c *Conn) over() error {
 // sentClose and gotClose note the two close frames. When both have passed, the connection is over: the server closes it first
 // (RFC 6455 §7.1.1).
 func (c *Conn) sentClose() {
-	c.end.mu.Lock()
-	defer c.end.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.end.sent = true
 	c.closeIfBoth()
 }
 
-func (c *Conn) gotClose(e *CloseError) {
-	c.end.mu.Lock()
-	defer c.end.mu.Unlock()
-	c.end.received, c.end.peer = true, e
+func (c *Conn) gotClose() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end.received = true
 	c.closeIfBoth()
 }
 

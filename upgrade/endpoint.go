@@ -81,12 +81,12 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		deny(asDenial(err), "endpoint")
 		return
 	}
-	conn := newConn(e.config, subprotocol, session)
+	conn := newConn(e.config, subprotocol)
 	if refusal, by := conn.takePlace(r); refusal != nil {
 		deny(*refusal, by)
 		return
 	}
-	e.admit(w, r, handshake{key, subprotocol}, conn, start)
+	e.admit(w, r, handshake{key, subprotocol}, conn, session, start)
 }
 
 var tooManyConnections = policy.Close(codes.TooManyRequests, "too_many_connections")
@@ -98,13 +98,15 @@ func (c *Conn) takePlace(r *http.Request) (refusal *policy.Verdict, by string) {
 	brought, _ := r.Context().Value(broughtKey{}).(*broughtContext)
 	for b := brought; b != nil; b = b.outer {
 		tags = slices.AppendSeq(tags, b.verdict.Tags())
-		c.timer.expires = slices.AppendSeq(c.timer.expires, b.verdict.Expiries())
+		for e := range b.verdict.Expiries() {
+			c.timer.expires = &expiry{e.At.UnixNano(), e.Owner, e.Subject, c.timer.expires}
+		}
 		for seat := range b.verdict.Seats() {
 			if !seat.Take() {
 				c.giveSeats()
 				return &tooManyConnections, "seats"
 			}
-			c.seats = append(c.seats, seat)
+			c.seats = &seats{seat, c.seats}
 			c.config.seats.Add(1)
 		}
 	}
@@ -117,11 +119,16 @@ func (c *Conn) takePlace(r *http.Request) (refusal *policy.Verdict, by string) {
 }
 
 func (c *Conn) giveSeats() {
-	for _, seat := range c.seats {
-		seat.Give()
+	for ; c.seats != nil; c.seats = c.seats.next {
+		c.seats.seat.Give()
+		c.config.seats.Add(-1)
 	}
-	c.config.seats.Add(-int64(len(c.seats)))
-	c.seats = nil
+}
+
+// seats are those that a connection has taken.
+type seats struct {
+	seat policy.Seat
+	next *seats
 }
 
 // call runs the endpoint's function on its own copy of the request, and empties that.
@@ -169,7 +176,7 @@ func asDenial(err error) policy.Verdict {
 }
 
 // admit upgrades and starts the session.
-func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, conn *Conn, start time.Time) {
+func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, conn *Conn, s Session, start time.Time) {
 	v, status := policy.Allow(), http.StatusSwitchingProtocols
 	var a answer
 	admitted := false
@@ -189,7 +196,7 @@ func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, con
 	} else {
 		a = answer{outcome: Admitted}
 		admitted = true
-		defer conn.start(socket, slices.Clone(buffered(buf))) // once the Observer knows
+		defer conn.start(socket, slices.Clone(buffered(buf)), s) // once the Observer knows
 	}
 	c.settled.count(&v, a.outcome)
 	if c.reports(a.err, &v) {

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"errors"
+	"math"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
@@ -16,6 +17,16 @@ var (
 
 var tokenExpired = policy.Close(codes.Unauthorized, "token_expired")
 
+// An expiry is one of a connection's; most have one.
+type expiry struct {
+	at      int64 // nanoseconds since 1970; never for none
+	owner   any
+	subject string
+	next    *expiry
+}
+
+const never = math.MaxInt64
+
 // Extend moves an expiry of the live connection ([policy.Verdict.WithExpiry]), in either direction: the one of the same owner, for
 // the same subject. A zero time removes it. Who verified the new credentials calls it, such as the Renew method of a JWT handle. On
 // a connection that has been closed it returns why.
@@ -26,15 +37,16 @@ func (c *Conn) Extend(e policy.Expiry) error {
 	l := &c.config.live
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := range c.timer.expires {
-		old := &c.timer.expires[i]
-		if old.Owner != e.Owner {
+	for old := c.timer.expires; old != nil; old = old.next {
+		if old.owner != e.Owner {
 			continue
 		}
-		if old.Subject != e.Subject {
+		if old.subject != e.Subject {
 			return ErrSubject
 		}
-		old.At = e.At
+		if old.at = never; !e.At.IsZero() {
+			old.at = e.At.UnixNano()
+		}
 		if !c.place.gone {
 			l.schedule(c)
 		}

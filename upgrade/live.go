@@ -30,7 +30,7 @@ type live struct {
 // A place is a connection's in the set: in the list of all, and in one list for each of its tags. It is guarded by live.mu.
 type place struct {
 	next, prev *Conn
-	tags       []*membership
+	tags       *membership
 	gone       bool
 }
 
@@ -44,7 +44,8 @@ type tagged struct {
 type membership struct {
 	conn       *Conn
 	of         *tagged
-	next, prev *membership
+	next, prev *membership // among the tag's
+	more       *membership // of the connection's
 }
 
 // add puts c into the set, with its tags. It returns false when the Upgrader is being shut down.
@@ -59,8 +60,9 @@ func (l *live) add(c *Conn, tags []policy.Tag) bool {
 	}
 	l.first = c
 	l.n++
-	for _, tag := range tags {
-		l.tag(c, tag)
+	room := make([]membership, len(tags)) // of all in one
+	for i, tag := range tags {
+		l.tag(c, tag, &room[i])
 	}
 	l.turn()
 	c.in.seen.Store(l.turned)
@@ -68,8 +70,8 @@ func (l *live) add(c *Conn, tags []policy.Tag) bool {
 	return true
 }
 
-// tag adds one tag; a second time changes nothing.
-func (l *live) tag(c *Conn, tag policy.Tag) {
+// tag adds one tag, as m; a second time changes nothing.
+func (l *live) tag(c *Conn, tag policy.Tag, m *membership) {
 	t := l.tags[tag]
 	if t == nil {
 		if l.tags == nil {
@@ -81,20 +83,22 @@ func (l *live) tag(c *Conn, tag policy.Tag) {
 	if c.has(t) {
 		return
 	}
-	m := &membership{conn: c, of: t, next: t.first}
+	*m = membership{conn: c, of: t, next: t.first, more: c.place.tags}
 	if t.first != nil {
 		t.first.prev = m
 	}
 	t.first = m
 	t.n++
-	if c.place.tags == nil {
-		c.place.tags = make([]*membership, 0, 2)
-	}
-	c.place.tags = append(c.place.tags, m)
+	c.place.tags = m
 }
 
 func (c *Conn) has(t *tagged) bool {
-	return slices.ContainsFunc(c.place.tags, func(m *membership) bool { return m.of == t })
+	for m := c.place.tags; m != nil; m = m.more {
+		if m.of == t {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *live) remove(c *Conn) {
@@ -113,7 +117,7 @@ func (l *live) remove(c *Conn) {
 		next.place.prev = c.place.prev
 	}
 	c.place.next, c.place.prev = nil, nil
-	for _, m := range c.place.tags {
+	for m := c.place.tags; m != nil; m = m.more {
 		m.leave(l)
 	}
 	l.n--
@@ -174,18 +178,18 @@ func (c *Conn) Tag(key, value string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !c.place.gone {
-		l.tag(c, policy.Tag{Key: key, Value: value})
+		l.tag(c, policy.Tag{Key: key, Value: value}, new(membership))
 	}
 }
 
-// Tags returns the connection's tags.
+// Tags returns the connection's tags, the last added first.
 func (c *Conn) Tags() []policy.Tag {
 	l := &c.config.live
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	tags := make([]policy.Tag, len(c.place.tags))
-	for i, m := range c.place.tags {
-		tags[i] = m.of.tag
+	var tags []policy.Tag
+	for m := c.place.tags; m != nil; m = m.more {
+		tags = append(tags, m.of.tag)
 	}
 	return tags
 }
@@ -217,12 +221,12 @@ func (c *config) endAll(conns []*Conn, v policy.Verdict, within time.Duration) {
 		return
 	}
 	e := &scheduledEnd{v, within}
-	now := time.Now()
 	c.live.mu.Lock()
 	defer c.live.mu.Unlock()
+	now := time.Now()
 	for _, conn := range conns {
 		if conn.timer.end == nil && !conn.place.gone {
-			conn.timer.end, conn.timer.endAt = e, now.Add(rand.N(within))
+			conn.timer.end, conn.timer.endAt = e, c.live.tickAt(now.Add(rand.N(within)))
 			c.live.schedule(conn)
 		}
 	}

@@ -185,7 +185,7 @@ func (c *Conn) info() SessionInfo {
 
 // describeEnd completes the event of a connection that nobody uses any more.
 func (c *Conn) describeEnd(e *Event) {
-	e.Duration = time.Since(c.started)
+	e.Duration = time.Duration(now() - c.started)
 	e.CloseCode = c.closeCode()
 	e.Err = c.end.cause
 	e.Verdict = policy.Allow()

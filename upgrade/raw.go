@@ -22,24 +22,28 @@ func (c *Conn) NetConn() net.Conn {
 
 type rawConn struct {
 	net.Conn
-	c   *Conn
-	in  scanner // the reader's
-	out scanner // the lock's
-	mid bool    // within a frame that is being written: the lock is held
+	c *Conn
+
+	peer *CloseError // the client's close frame; guarded by Conn.mu
+
+	in    scanner // the reader's
+	out   scanner // the lock's
+	ended bool    // the session is over, and what comes is not its own any more
+	mid   bool    // within a frame that is being written: the lock is held
 }
 
 func (r *rawConn) Read(p []byte) (n int, err error) {
 	c := r.c
 	c.in.lock.Lock()
 	defer c.in.lock.Unlock()
-	if c.in.err != nil {
-		return 0, c.in.err
+	if r.ended {
+		return 0, ErrClosed
 	}
 	c.in.seen.Store(c.config.live.now.Load())
 	c.in.reading.Store(true)
 	if early := c.in.buffered(); len(early) > 0 {
 		n = copy(p, early)
-		c.in.r += n
+		c.in.r += uint32(n)
 	} else {
 		n, err = r.Conn.Read(p)
 	}
@@ -49,11 +53,12 @@ func (r *rawConn) Read(p []byte) (n int, err error) {
 	switch {
 	case r.in.closed:
 		e := r.in.closeError()
-		c.gotClose(e)
-		c.cancel(e)
-	case err != nil && c.over() != nil:
-		c.cancel(c.over())
-	case err != nil && !isTimeout(err): // a deadline of the session's own is its own affair
+		c.mu.Lock()
+		r.peer = e
+		c.mu.Unlock()
+		c.gotClose()
+		c.cancel()
+	case err != nil && c.over() == nil && !isTimeout(err): // a deadline of the session's own is its own affair
 		c.lose(err)
 	}
 	return n, err
@@ -99,8 +104,8 @@ func (r *rawConn) SetDeadline(t time.Time) error {
 }
 
 func (r *rawConn) setDeadline(t time.Time, set func(time.Time) error) error {
-	r.c.end.mu.Lock()
-	defer r.c.end.mu.Unlock()
+	r.c.mu.Lock()
+	defer r.c.mu.Unlock()
 	if r.c.end.begun {
 		return nil
 	}

@@ -33,28 +33,28 @@ type input struct {
 	reading atomic.Bool // somebody waits for the client: its silence means something
 	seen    atomic.Uint32
 
-	frame   ws.Header // the frame that is being read
-	left    int64     // of its payload
-	pos     int       // in its mask
-	message ws.OpCode // the message that is being read; 0 between messages
-	typ     ws.OpCode // of the last message that began
-	size    int64     // of that message so far
-	limit   int64
-	text    textCheck
-	err     error // for good
+	frame ws.Header // the frame that is being read
+	left  int64     // of its payload
+	size  int64     // of the message so far
+	limit int64
 
-	buf    []byte // inline, or from the pool while data pours in, or what came behind the handshake
-	r, w   int
-	full   bool // the last read filled buf: there is more
-	pooled *[4 << 10]byte
-
+	buf             []byte // inline, or borrowed while data pours in, or what came behind the handshake
+	r, w            uint32
 	messages, bytes uint64
 
-	// Room for a whole control frame, and a small message: what an idle connection needs.
-	inline [160]byte
+	message ws.OpCode // the message that is being read; 0 between messages
+	typ     ws.OpCode // of the last message that began
+	pos     uint8     // in the frame's mask
+	full    bool      // the last read filled buf: there is more
+	text    textCheck
+
+	// Room for a whole control frame, and for a small message: what an idle connection needs.
+	inline [ws.MaxHeaderSize + ws.MaxControlFramePayloadSize]byte
 }
 
-var inputs = sync.Pool{New: func() any { return new([4 << 10]byte) }}
+const borrowed = 4 << 10
+
+var inputs = sync.Pool{New: func() any { return new([borrowed]byte) }}
 
 // Read reads the next message and appends it to buf[:0], which may be nil: with a buffer that is large enough nothing is
 // allocated. It returns a message whole or not at all.
@@ -68,7 +68,7 @@ func (c *Conn) Read(ctx context.Context, buf []byte) (MessageType, []byte, error
 	if err != nil {
 		return 0, nil, err
 	}
-	typ, err := c.next()
+	typ, err := c.await()
 	buf = buf[:0]
 	if err == nil {
 		buf, err = c.rest(buf)
@@ -86,7 +86,7 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	typ, err := c.next()
+	typ, err := c.await()
 	if err = c.endRead(ctx, watch, err); err != nil {
 		return 0, nil, err
 	}
@@ -132,7 +132,7 @@ func (c *Conn) SetReadLimit(n int64) {
 // context ends when the client is gone. A data message closes the connection with 1008.
 func (c *Conn) CloseRead() {
 	go func() {
-		if _, _, err := c.Reader(c.ctx); err == nil {
+		if _, _, err := c.Reader((*sessionContext)(c)); err == nil {
 			c.begin(1008, unexpectedMessage, ByServer, ErrClosed)
 		}
 	}()
@@ -144,16 +144,13 @@ var unexpectedMessage = codes.NewReason("unexpected_message", codes.Stop, 0)
 // read's deadline.
 func (c *Conn) beginRead(ctx context.Context) (*watch, error) {
 	c.in.lock.Lock()
-	if c.in.err == nil {
-		c.in.err = c.over()
-	}
-	if err := c.in.err; err != nil {
+	if err := c.over(); err != nil {
 		c.in.lock.Unlock()
 		return nil, err
 	}
 	c.in.seen.Store(c.config.live.now.Load())
 	c.in.reading.Store(true)
-	if ctx == c.ctx || ctx.Done() == nil {
+	if c.isOwn(ctx) || ctx.Done() == nil {
 		return nil, nil
 	}
 	return newWatch(ctx, c.interruptRead), nil
@@ -174,27 +171,19 @@ func (c *Conn) endRead(ctx context.Context, w *watch, err error) error {
 
 // readError decides what an error of the connection means.
 func (c *Conn) readError(ctx context.Context, interrupted bool, err error) error {
-	in := &c.in
-	if in.err != nil {
-		return in.err
-	}
 	if over := c.over(); over != nil {
-		in.err = over
 		return over
 	}
 	var timeout net.Error
 	if interrupted && errors.As(err, &timeout) && timeout.Timeout() {
-		if in.message == 0 {
-			return ctx.Err()
+		if c.in.message != 0 {
+			c.begin(1011, readInterrupted, ByServer, ctx.Err())
 		}
-		in.err = ctx.Err()
-		c.begin(1011, readInterrupted, ByServer, in.err)
-		return in.err
+		return ctx.Err()
 	}
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF // no close frame came
 	}
-	in.err = err
 	c.lose(err)
 	return err
 }
@@ -202,19 +191,15 @@ func (c *Conn) readError(ctx context.Context, interrupted bool, err error) error
 var readInterrupted = codes.NewReason("read_interrupted", codes.Reconnect, 0)
 
 func (c *Conn) interruptRead() {
-	c.end.mu.Lock()
-	defer c.end.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
 func (c *Conn) restoreDeadline() {
-	c.end.mu.Lock()
-	defer c.end.mu.Unlock()
-	deadline := time.Time{}
-	if c.end.begun {
-		deadline = c.end.until
-	}
-	c.conn.SetReadDeadline(deadline)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn.SetReadDeadline(c.end.deadline())
 }
 
 // A watch calls a function if a context ends. A nil one watches nothing.
@@ -241,11 +226,29 @@ func (w *watch) stop() bool {
 	return true
 }
 
+// await waits for the next message. An idle connection spends its life in this function's read, pings included: the stack is
+// still shallow here.
+func (c *Conn) await() (typ MessageType, err error) {
+	for {
+		if c.in.r == c.in.w && c.in.message == 0 {
+			if err := c.fill(); err != nil {
+				return 0, err
+			}
+		}
+		if typ, err = c.next(); err != errIdle {
+			return typ, err
+		}
+	}
+}
+
+// errIdle says that there were control frames alone, and nothing is left.
+var errIdle = errors.New("upgrade: idle")
+
 // next goes to the beginning of the next data message.
 func (c *Conn) next() (MessageType, error) {
 	in := &c.in
 	for in.message != 0 { // left unread
-		scratch := inputs.Get().(*[4 << 10]byte)
+		scratch := inputs.Get().(*[borrowed]byte)
 		_, err := c.some(scratch[:])
 		inputs.Put(scratch)
 		if err != nil && err != io.EOF {
@@ -306,7 +309,7 @@ func (c *Conn) payload(p []byte) (n int, err error) {
 	}
 	if in.r < in.w {
 		n = copy(p, in.buf[in.r:in.w])
-		in.r += n
+		in.r += uint32(n)
 	} else {
 		n, err = c.conn.Read(p)
 		c.saw(n)
@@ -314,8 +317,8 @@ func (c *Conn) payload(p []byte) (n int, err error) {
 			err = io.ErrNoProgress
 		}
 	}
-	ws.Cipher(p[:n], in.frame.Mask, in.pos)
-	in.pos += n
+	ws.Cipher(p[:n], in.frame.Mask, int(in.pos))
+	in.pos = uint8(in.pos+uint8(n)) & 3
 	in.left -= int64(n)
 	if in.message == ws.OpText && !in.text.write(p[:n]) {
 		return n, c.fault(1007, badText, "text is not UTF-8")
@@ -323,7 +326,7 @@ func (c *Conn) payload(p []byte) (n int, err error) {
 	if in.left == 0 && in.frame.Fin {
 		err = c.endMessage()
 	}
-	if n > 0 && err != nil && in.err == nil {
+	if n > 0 && err != nil && c.over() == nil {
 		err = nil // it comes again
 	}
 	return n, err
@@ -351,6 +354,9 @@ func (c *Conn) nextFrame() error {
 		if in.frame.OpCode.IsControl() {
 			if err := c.control(control); err != nil {
 				return err
+			}
+			if in.message == 0 && in.r == in.w {
+				return errIdle
 			}
 			continue
 		}
@@ -385,7 +391,7 @@ func (c *Conn) header() (control []byte, err error) {
 		if b := in.buf[in.r:in.w]; len(b) >= 2 && len(b) >= int(headerSize(b[1])) {
 			n := int(headerSize(b[1]))
 			if !parseHeader(&in.frame, b) {
-				in.r += n
+				in.r += uint32(n)
 				return nil, c.fault(1002, badProtocol, "frame length has its highest bit set")
 			}
 			state := ws.StateServerSide
@@ -393,7 +399,7 @@ func (c *Conn) header() (control []byte, err error) {
 				state |= ws.StateFragmented
 			}
 			if err := ws.CheckHeader(in.frame, state); err != nil {
-				in.r += n
+				in.r += uint32(n)
 				in.left = in.frame.Length
 				return nil, c.fault(1002, badProtocol, err.Error())
 			}
@@ -402,7 +408,7 @@ func (c *Conn) header() (control []byte, err error) {
 				n += int(in.frame.Length)
 			}
 			if len(b) >= n {
-				in.r += n
+				in.r += uint32(n)
 				return control[:min(len(control), int(in.frame.Length))], nil
 			}
 		}
@@ -457,14 +463,13 @@ func (c *Conn) closedByClient(payload []byte) error {
 			fault = c.fault(1007, badText, "close reason is not UTF-8")
 		}
 		if fault != nil {
-			c.gotClose(nil)
+			c.gotClose()
 			return fault
 		}
 		e.Code, e.Reason = uint16(code), reason
 	}
-	c.in.err = e
 	c.begin(echoed(e.Code), codes.Reason{}, ByClient, e) // unless ours went first: then this is its answer
-	c.gotClose(e)
+	c.gotClose()
 	return e
 }
 
@@ -486,7 +491,6 @@ var (
 // fault closes the connection for what the client sent. Nothing behind it is understood any more.
 func (c *Conn) fault(code uint16, reason codes.Reason, what string) error {
 	e := &ProtocolError{Code: code, Fault: what}
-	c.in.err = e
 	c.begin(code, reason, ByServer, e)
 	return e
 }
@@ -497,12 +501,12 @@ func (c *Conn) fill() error {
 	in := &c.in
 	if in.r == in.w {
 		in.choose()
-	} else if in.w == len(in.buf) {
+	} else if int(in.w) == len(in.buf) {
 		in.compact()
 	}
 	n, err := c.conn.Read(in.buf[in.w:])
-	in.w += n
-	in.full = in.w == len(in.buf)
+	in.w += uint32(n)
+	in.full = int(in.w) == len(in.buf)
 	c.saw(n)
 	if n > 0 {
 		return nil
@@ -517,9 +521,8 @@ func (c *Conn) fill() error {
 func (in *input) choose() {
 	in.r, in.w = 0, 0
 	switch {
-	case in.full && in.pooled == nil:
-		in.pooled = inputs.Get().(*[4 << 10]byte)
-		in.buf = in.pooled[:]
+	case in.full && len(in.buf) != borrowed:
+		in.buf = inputs.Get().(*[borrowed]byte)[:]
 	case !in.full:
 		in.free()
 		in.buf = in.inline[:]
@@ -532,15 +535,15 @@ func (in *input) compact() {
 	if len(to) < len(in.inline) {
 		to = in.inline[:]
 	}
-	in.w = copy(to, in.buf[in.r:in.w])
+	in.w = uint32(copy(to, in.buf[in.r:in.w]))
 	in.r, in.buf = 0, to
 }
 
 func (in *input) free() {
-	if in.pooled != nil {
-		inputs.Put(in.pooled)
-		in.pooled = nil
+	if len(in.buf) == borrowed {
+		inputs.Put((*[borrowed]byte)(in.buf))
 	}
+	in.buf = nil
 }
 
 func (in *input) buffered() []byte { return in.buf[in.r:in.w] }

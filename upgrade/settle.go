@@ -112,12 +112,6 @@ func write(conn net.Conn, buf *bufio.ReadWriter, out []byte, timeout time.Durati
 	return err
 }
 
-var started = time.Now()
-
-// after is time.Now().Add(d) with one reading of the clock instead of two. The wall clock in it, which deadlines do not
-// look at, is off by what it was set since the start.
-func after(d time.Duration) time.Time { return started.Add(time.Since(started) + d) }
-
 // closeCode is the profile's word for v, held to what may go on the wire. A profile that panics has no say: the connection is
 // hijacked, or a session's, and nobody further out would end it.
 func (c *config) closeCode(v *policy.Verdict, reason codes.Reason) (code uint16) {

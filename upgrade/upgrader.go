@@ -142,6 +142,9 @@ func (u *Upgrader) read() *config {
 	}
 	var errs []error
 	mistake := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(c.subprotocols) > 255 {
+		mistake("Subprotocols: more than 255")
+	}
 	for i, p := range c.subprotocols {
 		switch {
 		case !isToken(p):

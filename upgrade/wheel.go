@@ -3,8 +3,6 @@ package upgrade
 import (
 	"errors"
 	"time"
-
-	"github.com/wsverdict/wsverdict/policy"
 )
 
 const (
@@ -14,15 +12,14 @@ const (
 
 // A timer is what a connection waits for. It is guarded by live.mu.
 type timer struct {
-	next, prev *Conn  // in the slot's list
+	next, prev *Conn // in the slot's list
+	end        *scheduledEnd
+	expires    *expiry
 	due        uint32 // tick
+	endAt      uint32 // tick
+	pinged     uint32 // tick of the ping that waits for a sign of life; 0 for none
 	on         bool
-
-	end     *scheduledEnd
-	endAt   time.Time
-	expires []policy.Expiry
-	pinged  uint32 // tick of the ping that waits for a sign of life; 0 for none
-	cut     bool   // the linger has begun: at its end the connection is cut off
+	cut        bool // the linger has begun: at its end the connection is cut off
 }
 
 // turn starts the goroutine that turns the wheel. It ends by itself, when there are no connections.
@@ -119,11 +116,11 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 		return due, ok
 	}
 	if t.end != nil {
-		earliest(l.tickAt(t.endAt))
+		earliest(t.endAt)
 	}
-	for _, e := range t.expires {
-		if !e.At.IsZero() {
-			earliest(l.tickAt(e.At) + 1)
+	for e := t.expires; e != nil; e = e.next {
+		if e.at != never {
+			earliest(l.tickAt(time.Unix(0, e.at)) + 1)
 		}
 	}
 	if interval := c.config.pingTicks; interval > 0 {
@@ -138,9 +135,9 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 
 // cutAt is when a connection that does not end by itself is cut off.
 func (c *Conn) cutAt() time.Time {
-	c.end.mu.Lock()
-	defer c.end.mu.Unlock()
-	return c.end.until.Add(lastDrain + tick)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.end.until.add(lastDrain + tick).time()
 }
 
 var errNoAnswer = errors.New("upgrade: the client stopped answering")
@@ -153,7 +150,7 @@ func (l *live) fire(c *Conn, now uint32, wall time.Time) {
 		l.unschedule(c)
 		go c.lose(errNoAnswer)
 		return
-	case t.end != nil && !wall.Before(t.endAt):
+	case t.end != nil && now >= t.endAt:
 		go c.endWith(t.end.spread(), ByServer)
 		t.end = nil
 	case c.expired(wall):
@@ -166,8 +163,8 @@ func (l *live) fire(c *Conn, now uint32, wall time.Time) {
 }
 
 func (c *Conn) expired(wall time.Time) bool {
-	for _, e := range c.timer.expires {
-		if !e.At.IsZero() && !wall.Before(e.At) {
+	for e := c.timer.expires; e != nil; e = e.next {
+		if e.at <= wall.UnixNano() {
 			return true
 		}
 	}

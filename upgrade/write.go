@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,12 +19,11 @@ import (
 type output struct {
 	lock    sync.Mutex
 	pending atomic.Uint32
-	mu      sync.Mutex // for what follows
-	pong    []byte     // the answer to the last ping
-	stream  chan struct{}
-	open    bool // a streamed message is being written
+	open    bool          // a streamed message is being written; guarded by Conn.mu, as what follows
+	stream  chan struct{} // closed at that message's end; nil if nobody waits
+	pong    *[]byte       // the answer to the last ping
 
-	armed           time.Time // when the write deadline was last set
+	armed           instant // when the write deadline was last set; 0 for never
 	messages, bytes uint64
 }
 
@@ -113,7 +113,7 @@ func (m *messageWriter) frame(fin bool, p []byte) error {
 
 // beginMessage takes the lock, once no streamed message is in the way.
 func (c *Conn) beginMessage(ctx context.Context, stream bool) error {
-	if err := ctx.Err(); err != nil && ctx != c.ctx {
+	if err := ctx.Err(); err != nil && !c.isOwn(ctx) {
 		return err
 	}
 	for {
@@ -122,31 +122,31 @@ func (c *Conn) beginMessage(ctx context.Context, stream bool) error {
 			c.release()
 			return err
 		}
-		c.out.mu.Lock()
+		c.mu.Lock()
 		if !c.out.open {
 			c.out.open = stream
-			c.out.mu.Unlock()
+			c.mu.Unlock()
 			return nil
 		}
 		if c.out.stream == nil {
 			c.out.stream = make(chan struct{})
 		}
 		ended := c.out.stream
-		c.out.mu.Unlock()
+		c.mu.Unlock()
 		c.release()
 		select {
 		case <-ended:
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-c.ctx.Done():
+		case <-(*sessionContext)(c).Done():
 			return c.over()
 		}
 	}
 }
 
 func (c *Conn) endStream() {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.out.open = false
 	if c.out.stream != nil {
 		close(c.out.stream)
@@ -171,12 +171,12 @@ func (c *Conn) kick() {
 // writeData writes a data frame. The lock is held.
 func (c *Conn) writeData(ctx context.Context, op ws.OpCode, fin bool, p []byte) error {
 	var w *watch
-	if ctx != c.ctx && ctx.Done() != nil {
+	if !c.isOwn(ctx) && ctx.Done() != nil {
 		w = newWatch(ctx, func() { c.conn.SetWriteDeadline(time.Unix(1, 0)) })
 	}
 	err := c.writeFrame(op, fin, p)
 	if w.stop() {
-		c.out.armed = time.Time{}
+		c.out.armed = 0
 		if err != nil {
 			err = ctx.Err()
 		}
@@ -209,12 +209,12 @@ func (c *Conn) writeFrame(op ws.OpCode, fin bool, p []byte) error {
 // arm sets the write deadline; not at every frame, since it costs more than the frame's header: it holds between three
 // quarters and all of the timeout.
 func (c *Conn) arm() error {
-	now := time.Now()
-	if now.Sub(c.out.armed) < c.config.writeTimeout/4 {
+	now := now()
+	if c.out.armed != 0 && time.Duration(now-c.out.armed) < c.config.writeTimeout/4 {
 		return nil
 	}
 	c.out.armed = now
-	return c.conn.SetWriteDeadline(now.Add(c.config.writeTimeout))
+	return c.conn.SetWriteDeadline(now.add(c.config.writeTimeout).time())
 }
 
 // appendHeader appends the header of an unmasked frame.
@@ -234,9 +234,10 @@ func appendHeader(dst []byte, op ws.OpCode, fin bool, n int) []byte {
 
 // pong answers a ping. Of several that wait, the last counts (RFC 6455 §5.5.3): a flood of pings takes no memory.
 func (c *Conn) pong(payload []byte) {
-	c.out.mu.Lock()
-	c.out.pong = append(c.out.pong[:0], payload...)
-	c.out.mu.Unlock()
+	c.mu.Lock()
+	answer := slices.Clone(payload)
+	c.out.pong = &answer
+	c.mu.Unlock()
 	c.out.pending.Or(pendingPong)
 	c.kick()
 }
@@ -251,18 +252,21 @@ func (c *Conn) flush() {
 	defer writeBuffers.Put(b)
 	out := b.b[:0]
 	if pending&pendingPong != 0 {
-		c.out.mu.Lock()
-		out = append(appendHeader(out, ws.OpPong, true, len(c.out.pong)), c.out.pong...)
-		c.out.pong = nil
-		c.out.mu.Unlock()
+		c.mu.Lock()
+		if answer := c.out.pong; answer != nil { // else it went with an earlier flush, before its bit was set
+			out = append(appendHeader(out, ws.OpPong, true, len(*answer)), *answer...)
+			c.out.pong = nil
+		}
+		c.mu.Unlock()
 	}
 	if pending&pendingPing != 0 {
 		out = append(out, ws.CompiledPing...)
 	}
 	if pending&pendingClose != 0 {
-		c.end.mu.Lock()
-		out = appendClose(out, c.end.code, c.end.reason)
-		c.end.mu.Unlock()
+		c.mu.Lock()
+		out = appendClose(out, c.end.code, *c.end.reason)
+		c.end.reason = nil
+		c.mu.Unlock()
 	}
 	err := c.arm()
 	if err == nil {
@@ -278,7 +282,7 @@ func (c *Conn) flush() {
 
 // done reports whether nothing may be written any more.
 func (c *Conn) done() bool {
-	c.end.mu.Lock()
-	defer c.end.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.end.sent || c.end.lost
 }

@@ -1,0 +1,59 @@
+package upgrade
+
+import (
+	"context"
+	"time"
+)
+
+// A sessionContext is a Conn as its session's context. Most sessions only pass it on to reads and writes, which know it; the
+// standard library's context, which can tell its cause and have children, is made when somebody asks for more.
+type sessionContext Conn
+
+type lazyContext struct {
+	context.Context
+	cancel context.CancelCauseFunc
+}
+
+func (c *sessionContext) real() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx == nil {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		c.ctx = &lazyContext{ctx, cancel}
+		if cause := (*Conn)(c).cancelled(); cause != nil {
+			cancel(cause)
+		}
+	}
+	return c.ctx.Context
+}
+
+func (c *sessionContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (c *sessionContext) Done() <-chan struct{}       { return c.real().Done() }
+func (c *sessionContext) Err() error                  { return c.real().Err() }
+func (c *sessionContext) Value(key any) any           { return c.real().Value(key) }
+
+// isOwn reports whether ctx is the session's, whose end sees to reads and writes by itself.
+func (c *Conn) isOwn(ctx context.Context) bool {
+	own, ok := ctx.(*sessionContext)
+	return ok && own == (*sessionContext)(c)
+}
+
+// cancelled is the cause of the context's end, nil while it lives. mu is held.
+func (c *Conn) cancelled() error {
+	switch {
+	case c.end.begun:
+		return c.end.cause
+	case c.raw != nil && c.raw.peer != nil:
+		return c.raw.peer
+	}
+	return nil
+}
+
+// cancel ends the context, if there is one yet.
+func (c *Conn) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx != nil {
+		c.ctx.cancel(c.cancelled())
+	}
+}
