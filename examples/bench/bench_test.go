@@ -1,0 +1,107 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"flag"
+	"maps"
+	"net/http"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+func Benchmark(b *testing.B) {
+	for _, row := range Rows() {
+		b.Run(row.Name, func(b *testing.B) {
+			for _, c := range row.Cases {
+				b.Run(c.Name, func(b *testing.B) {
+					b.ReportAllocs()
+					c.Run(b)
+				})
+			}
+		})
+	}
+}
+
+// TestUpgradersAnswer: what is measured happened, with all headers.
+func TestUpgradersAnswer(t *testing.T) {
+	for _, headers := range []int{0, 3, 8} {
+		for _, u := range upgraders {
+			outer := outerHeader(headers)
+			w, r, step := newWriter(u.early), newRequest(), u.make(outer)
+			maps.Copy(w.header, outer)
+			w.conn.keep = true
+			step(w, r)
+			checkAnswer(t, u.name, w, outer)
+		}
+	}
+}
+
+func checkAnswer(t *testing.T, name string, w *fakeWriter, outer http.Header) {
+	t.Helper()
+	header, rest := w.header, w.conn.written
+	if w.status == 0 { // else the 101 went through the writer
+		in := bufio.NewReader(bytes.NewReader(w.conn.written))
+		res, err := http.ReadResponse(in, nil)
+		if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+			t.Errorf("%s: answer %v, error %v, want a 101", name, res, err)
+			return
+		}
+		header = res.Header
+		rest, _ = in.Peek(in.Buffered())
+	}
+	for field := range outer {
+		if header.Get(field) != outer.Get(field) {
+			t.Errorf("%s: %s is %q, want %q", name, field, header.Get(field), outer.Get(field))
+		}
+	}
+	f, err := ws.ReadFrame(bytes.NewReader(rest))
+	if err != nil {
+		t.Errorf("%s: no frame behind the 101: %v", name, err)
+		return
+	}
+	if code, reason := ws.ParseCloseFrameData(f.Payload); f.Header.OpCode != ws.OpClose || code != closeCode || reason != closeReason {
+		t.Errorf("%s: frame %v %d %q, want a close frame %d %q", name, f.Header.OpCode, code, reason, closeCode, closeReason)
+	}
+}
+
+// TestChainsDecide: the chains that are measured let pass, and refuse, as they say.
+func TestChainsDecide(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		handler http.Handler
+		request *http.Request
+		want    ws.StatusCode // 0: the endpoint was reached
+	}{
+		{"neighbours", neighbours(), newRequest(), 0},
+		{"whole, peers", peers(), bearer(), 4403},
+		{"whole, wsverdict", ours(), bearer(), 4403},
+	} {
+		w := newWriter(nil)
+		w.conn.keep = true
+		tc.handler.ServeHTTP(w, tc.request)
+		_, frame, _ := bytes.Cut(w.conn.written, []byte("\r\n\r\n"))
+		var code ws.StatusCode
+		if len(frame) > 2 {
+			code, _ = ws.ParseCloseFrameData(frame[2:])
+		}
+		if w.status != 0 || code != tc.want {
+			t.Errorf("%s: status %d, close code %d, want no status and %d", tc.name, w.status, code, tc.want)
+		}
+	}
+}
+
+// TestCasesRun runs every case a few times, over real sockets too.
+func TestCasesRun(t *testing.T) {
+	times := flag.Lookup("test.benchtime")
+	defer times.Value.Set(times.Value.String())
+	times.Value.Set("5x")
+	for _, row := range Rows() {
+		for _, c := range row.Cases {
+			if r := testing.Benchmark(c.Run); r.N == 0 {
+				t.Errorf("%s: %s failed", row.Name, c.Name)
+			}
+		}
+	}
+}

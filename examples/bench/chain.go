@@ -1,0 +1,141 @@
+package bench
+
+import (
+	"crypto/sha256"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/httprate"
+	"github.com/go-chi/jwtauth/v5"
+	"github.com/golang-jwt/jwt/v5"
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/middleware"
+	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade"
+)
+
+// plenty never denies: a token a nanosecond.
+var plenty = middleware.RateLimitConfig{Rate: 1e9, Per: time.Second}
+
+var allow = policy.Func(func(*http.Request) policy.Verdict { return policy.Allow() })
+
+func nothing(http.ResponseWriter, *http.Request) {}
+
+func routing() http.Handler {
+	r := chi.NewRouter()
+	r.Get("/ws/rooms/{room}", nothing)
+	return r
+}
+
+// neighbours are four links that all let the request pass.
+func neighbours() http.Handler {
+	ws := middleware.For(&upgrade.Upgrader{})
+	r := chi.NewRouter()
+	r.With(
+		ws.Origin("https://app.example.com"),
+		ws.Maintenance(&middleware.Switch{}),
+		ws.RateLimit(plenty),
+		ws.Use(allow),
+	).Get("/ws/rooms/{room}", nothing)
+	return r
+}
+
+func chain() Row {
+	return Row{
+		Name: "chain", Title: "Origin, maintenance, rate limit and a policy of one's own, all allowing", Base: "chi's routing alone",
+		Note: "On a chi router, in front of a handler that does nothing.",
+		Cases: []Case{
+			{"chi's routing alone", serving(routing(), nil, newRequest())},
+			{"wsverdict", serving(neighbours(), nil, newRequest())},
+		},
+	}
+}
+
+func serving(h http.Handler, early []byte, r *http.Request) func(*testing.B) {
+	return func(b *testing.B) {
+		w := newWriter(early)
+		for b.Loop() {
+			h.ServeHTTP(w, r)
+		}
+	}
+}
+
+var secret = sha256.Sum256([]byte("a secret of 32 bytes"))
+
+// bearer is a handshake with a good token.
+func bearer() *http.Request {
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+		Subject:   "alice",
+		IssuedAt:  jwt.NewNumericDate(time.Now()),
+		ExpiresAt: jwt.NewNumericDate(time.Now().Add(24 * time.Hour)),
+	}).SignedString(secret[:])
+	if err != nil {
+		panic(err)
+	}
+	return newRequest("Authorization: Bearer " + token)
+}
+
+func whole() Row {
+	return Row{
+		Name: "whole", Title: "A whole chain with an HS256 token", Base: "chi, httprate, jwtauth, gorilla",
+		Note: "On a chi router: origin, rate limit by address, token; all allow, and the last policy refuses with close code 4403.",
+		Cases: []Case{
+			{"chi, httprate, jwtauth, gorilla", serving(peers(), nil, bearer())},
+			{"wsverdict", serving(ours(), clientClose, bearer())},
+		},
+	}
+}
+
+func peers() http.Handler {
+	byIP := func(r *http.Request) (string, error) {
+		ip, _, err := net.SplitHostPort(r.RemoteAddr)
+		return httprate.CanonicalizeIP(ip), err
+	}
+	auth := jwtauth.New("HS256", secret[:], nil)
+	var up gorilla.Upgrader // same-origin by default
+	r := chi.NewRouter()
+	r.With(
+		httprate.LimitBy(1e9, time.Minute, byIP),
+		jwtauth.Verifier(auth),
+		jwtauth.Authenticator(auth),
+	).Get("/ws/rooms/{room}", func(w http.ResponseWriter, r *http.Request) {
+		token, _, err := jwtauth.FromContext(r.Context())
+		if err != nil || token.Subject() != "alice" {
+			panic("the token was refused")
+		}
+		conn, err := up.Upgrade(w, r, nil)
+		if err != nil {
+			panic(err)
+		}
+		conn.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(4403, "not_a_member;do=stop"), time.Now().Add(2*time.Second))
+		conn.Close()
+	})
+	return r
+}
+
+func ours() http.Handler {
+	users := middleware.MustJWT[jwt.RegisteredClaims](middleware.JWTConfig{
+		Keyfunc: func(*jwt.Token) (any, error) { return secret[:], nil },
+		Methods: []string{"HS256"},
+	})
+	notMember := policy.Close(codes.Forbidden, "not_a_member")
+	ws := middleware.For(&upgrade.Upgrader{})
+	r := chi.NewRouter()
+	r.With(
+		ws.Origin("https://app.example.com"),
+		ws.RateLimit(plenty),
+		ws.Use(users),
+		ws.Use(policy.Func(func(r *http.Request) policy.Verdict {
+			if claims, ok := users.Claims(r); !ok || claims.Subject != "alice" {
+				panic("the token was refused")
+			}
+			return notMember
+		})),
+	).Get("/ws/rooms/{room}", nothing)
+	return r
+}

@@ -1,0 +1,104 @@
+// Command report runs the cases of package bench in mixed order, many rounds, and prints what docs/measured.md holds.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wsverdict/wsverdict/examples/bench"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 40, "how often each case is run")
+	each := flag.Duration("each", 25*time.Millisecond, "how long a case runs in a round")
+	only := flag.String("row", "", "the name of the one row to run")
+	testing.Init()
+	flag.Parse()
+	if err := flag.Set("test.benchtime", each.String()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	head(*rounds, *each)
+	for _, row := range bench.Rows() {
+		if *only == "" || *only == row.Name {
+			table(row, *rounds)
+		}
+	}
+}
+
+func head(rounds int, each time.Duration) {
+	fmt.Printf("# Measured\n\n")
+	fmt.Printf("What `go run ./examples/bench/report` printed: the cases of a table run in mixed order, %d rounds of %v each. Times are\nthe median of the rounds; a ratio is the median of what it was within a round.\n", rounds, each)
+	fmt.Printf("Ratios matter: the machine is shared, and another one gives other figures. They compare like with like within a table only.\n\n")
+	fmt.Printf("- %s, %s/%s, %d cores, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpu())
+	fmt.Printf("- %s\n", strings.Join(peers(), ", "))
+	fmt.Printf("- Everybody at their defaults. In memory one request with Chromium's headers is replayed on a ResponseWriter that can be\n" +
+		"  hijacked again and again, whose connection swallows what is written; what that costs is in every figure.\n")
+}
+
+// peers are the modules that are compared, with their versions.
+func peers() []string {
+	wanted := []string{"gobwas/ws", "gorilla/websocket", "coder/websocket", "lxzan/gws", "go-chi/chi/v5", "go-chi/jwtauth/v5",
+		"go-chi/httprate", "golang-jwt/jwt/v5", "sethvargo/go-limiter", "golang.org/x/time"}
+	var found []string
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if slices.ContainsFunc(wanted, func(w string) bool { return strings.HasSuffix(m.Path, w) }) {
+				found = append(found, strings.TrimPrefix(m.Path, "github.com/")+" "+m.Version)
+			}
+		}
+	}
+	return found
+}
+
+// cpu is the processor's name where the system tells it.
+func cpu() string {
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	_, rest, _ := strings.Cut(string(info), "model name")
+	name, _, _ := strings.Cut(strings.TrimLeft(rest, "\t :"), "\n")
+	if name == "" {
+		return "unknown processor"
+	}
+	return name
+}
+
+func table(row bench.Row, rounds int) {
+	base := slices.IndexFunc(row.Cases, func(c bench.Case) bool { return c.Name == row.Base })
+	last := make([]testing.BenchmarkResult, len(row.Cases))
+	times, ratios := make([][]float64, len(row.Cases)), make([][]float64, len(row.Cases))
+	for range rounds {
+		for _, i := range rand.Perm(len(row.Cases)) { // what one leaves behind is not always the same one's burden
+			last[i] = testing.Benchmark(row.Cases[i].Run)
+			times[i] = append(times[i], float64(last[i].T.Nanoseconds())/float64(last[i].N))
+		}
+		for i, t := range times {
+			ratios[i] = append(ratios[i], t[len(t)-1]/times[base][len(t)-1])
+		}
+	}
+	fmt.Printf("\n## %s\n\n%s\n\n", row.Title, row.Note)
+	fmt.Printf("| | ns/op | B/op | allocs/op | ratio |\n|---|--:|--:|--:|--:|\n")
+	for i, c := range row.Cases {
+		fmt.Printf("| %s | %s | %d | %d | %.2f |\n", c.Name, round(median(times[i])), last[i].AllocedBytesPerOp(), last[i].AllocsPerOp(), median(ratios[i]))
+	}
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// round keeps three digits: the rest is noise.
+func round(v float64) string {
+	unit := math.Pow(10, math.Floor(math.Log10(v))-2)
+	return strconv.FormatFloat(math.Round(v/unit)*unit, 'f', max(0, int(-math.Floor(math.Log10(unit)))), 64)
+}
