@@ -21,6 +21,9 @@
 // Foreign middlewares may stand between any two links; what wraps [net/http.ResponseWriter] must offer Unwrap or Hijack. Client
 // addresses behind a proxy come from chi's ClientIPFrom middlewares, mounted before RateLimit.
 //
+// In a link that a router's own Use has mounted, r.PathValue and chi.URLParam are still empty: chi has not matched the route yet. A
+// policy that needs them is mounted by With.
+//
 // A chi router that has a NotFound handler and no route at all skips what its Use has mounted: give the handler its links by
 // With.
 //

@@ -86,6 +86,15 @@ func (w when) CheckMount(m Mounting) error {
 // Named returns p under another name in reports, and changes nothing else. Of several names the outermost counts.
 func Named(name string, p Policy) Policy { return named{name, p} }
 
+// Hidden returns p with every denial as a [Reject]: scripts do not learn of it.
+func Hidden(p Policy) Policy { return hidden{p} }
+
+type hidden struct{ policy Policy }
+
+func (h hidden) Judge(r *http.Request) Verdict { return h.policy.Judge(r).Hide() }
+func (h hidden) Name() string                  { return NameOf(h.policy) }
+func (h hidden) CheckMount(m Mounting) error   { return CheckMount(h.policy, m) }
+
 type named struct {
 	name   string
 	policy Policy

@@ -159,3 +159,20 @@ func TestJudgingAllocations(t *testing.T) {
 	denying := policy.Any(policy.Func(membersOnly), always(failed))
 	wantNoAllocs(t, "Any that denies", func() { denying.Judge(r) })
 }
+
+func TestHidden(t *testing.T) {
+	denied := policy.Close(codes.Forbidden, "banned").WithAfter(1e9)
+	v := policy.Hidden(policy.Named("bans", always(denied))).Judge(nil)
+	if !v.Hidden() || v.Code() != codes.Forbidden || v.Reason() != denied.Reason() || v.Policy() != "bans" {
+		t.Errorf("got %v of %q, hidden %v", v, v.Policy(), v.Hidden())
+	}
+	if v := policy.Hidden(always(policy.Allow().WithValue(keyA, 1))).Judge(nil); !v.Allowed() || v.Value(keyA) != 1 {
+		t.Errorf("an allow became %v", v)
+	}
+	if name := policy.NameOf(policy.Hidden(policy.Named("bans", always(denied)))); name != "bans" {
+		t.Errorf("name %q", name)
+	}
+	if err := policy.CheckMount(policy.Hidden(nil), policy.Mounting{}); err == nil {
+		t.Error("nothing hidden was mounted")
+	}
+}

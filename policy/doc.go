@@ -18,5 +18,6 @@
 //
 // # Combinations
 //
-// Links in a chain are an "and". [Any] is an "or", [When] a condition, [Named] a name in reports.
+// Links in a chain are an "and". [Any] is an "or", [When] a condition, [Named] a name in reports, and
+// [Hidden] keeps denials from scripts.
 package policy

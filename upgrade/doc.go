@@ -23,5 +23,12 @@
 // A server that writes a close frame and closes the socket at once loses the frame whenever a client message is still unread: the
 // kernel answers unread data with a reset, which overtakes the frame. So the close frame goes out in one write with the 101, without
 // a FIN, and the connection is read and discarded until the client's own close frame or a short absolute deadline, on a small
-// goroutine outside net/http.
+// goroutine outside net/http. At the deadline it is half-closed first: a [net.Listener] of the user's own that wraps connections passes
+// CloseWrite on.
+//
+// # The session
+//
+// An admitted request becomes a [Session]: a function on a goroutine of its own, with a [Conn] and without the request. Every way in which
+// it ends is a close frame with a code: its result, a verdict from elsewhere ([Conn.Close], [Upgrader.End], an
+// expiry), a fault of the client's, or [Upgrader.Shutdown].
 package upgrade
