@@ -9,9 +9,11 @@ import (
 	"time"
 
 	chi "github.com/go-chi/chi/v5/middleware"
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade"
 )
 
 func newRateLimit(t testing.TB, cfg middleware.RateLimitConfig) *middleware.RateLimit {
@@ -166,4 +168,25 @@ func BenchmarkMemoryLimiter(b *testing.B) {
 			l.Take(context.Background(), keys[i&(1<<14-1)], 1)
 		}
 	})
+}
+
+// A forged token costs a signature check: the limiter by IP in front of the JWT bounds how many, one by subject behind it
+// does not.
+func TestForgedTokensAreLimitedBeforeTheyAreChecked(t *testing.T) {
+	checks := 0
+	users := middleware.MustJWT[appClaims](testConfig(func(c *middleware.JWTConfig) {
+		c.Keyfunc = func(*jwt.Token) (any, error) { checks++; return &testKey.PublicKey, nil }
+	}))
+	ws := middleware.For(&upgrade.Upgrader{})
+	chain := ws.RateLimit(middleware.RateLimitConfig{Rate: 10, Per: time.Hour})(ws.Use(users)(http.NotFoundHandler()))
+	forged := sign(t, newKey(), goodClaims())
+	statuses := map[int]int{}
+	for range 200 {
+		w := httptest.NewRecorder()
+		chain.ServeHTTP(w, newRequest(t, "Authorization", "Bearer "+forged))
+		statuses[w.Code]++
+	}
+	if checks != 10 || statuses[401] != 10 || statuses[429] != 190 {
+		t.Errorf("%d signature checks, statuses %v; want 10, and 10 × 401, 190 × 429", checks, statuses)
+	}
 }
