@@ -39,17 +39,14 @@ func routes(t *testing.T) http.Handler {
 		LingerTimeout: testTime,
 		LingerBytes:   1 << 30,
 		Observer: upgrade.ObserverFunc(func(e upgrade.Event) {
-			if e.Err != nil || e.Request.URL.Path == "/refused" && e.Outcome != upgrade.Closed {
+			if e.Kind == upgrade.Settled && (e.Err != nil || e.Request.URL.Path == "/refused" && e.Outcome != upgrade.Closed) {
 				t.Errorf("observed %v (%v) at %s", e.Outcome, e.Err, e.Request.URL)
 			}
 		}),
 	}
 	ws := middleware.For(up)
 	r := chi.NewRouter()
-	r.Get("/", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, "<!doctype html><title>browser test</title>")
-	})
+	r.Get("/", emptyPage)
 	r.Group(func(r chi.Router) {
 		r.Use(ws.Origin(middleware.SameOrigin))
 		r.With(ws.Use(policy.Func(refuse))).Handle("/refused", up.Handler(neverAdmitted))
@@ -57,6 +54,11 @@ func routes(t *testing.T) http.Handler {
 	})
 	r.Get(byHandPath, byHand)
 	return r
+}
+
+func emptyPage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html")
+	_, _ = io.WriteString(w, "<!doctype html><title>browser test</title>")
 }
 
 func neverAdmitted(*http.Request) (upgrade.Session, error) { panic("a refused client was admitted") }

@@ -6,15 +6,54 @@ type testCase struct {
 	Title string `json:"title"`
 	What  string `json:"what"`
 
-	Path  string `json:"path"`  // below /ws/close and /ws/status
+	Path  string `json:"path"`  // below /ws/close and /ws/status; of a live case all of it
 	Token string `json:"token"` // "" offers none
-	By    string `json:"by"`    // who sends it: "script", "foreign" (a script of another origin), "server", "fetch"
+	By    string `json:"by"`    // who sends it: "script", "foreign" (a script of another origin), "server", "fetch"; "live" stays
+
+	// Ends is what ends a live connection, below /live. Where nothing does, its token runs out.
+	Ends string `json:"ends,omitempty"`
 
 	// Never says why there is no close frame; such a case has one form.
 	Never string `json:"never,omitempty"`
 }
 
-func (t *tokens) cases() []testCase {
+// Live reports whether the connection is allowed, and its end is what the case is about. It has had its status, 101: such
+// a case has one form as well.
+func (c testCase) Live() bool { return c.By == "live" }
+
+// A group is a part of the page.
+type group struct {
+	Title string
+	Cases []testCase
+}
+
+func (t *tokens) groups() []group {
+	return []group{{"At the handshake", t.handshakes()}, {"Later, on a live connection", t.endings()}}
+}
+
+func (t *tokens) endings() []testCase {
+	const live, room = "live", "/ws/close/rooms/lobby"
+	return []testCase{
+		{
+			ID: "runs-out", Title: "Token runs out", By: live, Path: room,
+			What: "Let in with a token that is good for two or three seconds more.",
+		},
+		{
+			ID: "banned", Title: "Banned", By: live, Path: room, Token: t.good, Ends: "ban",
+			What: "While they talk, everything tagged with this user is ended.",
+		},
+		{
+			ID: "drained", Title: "Maintenance begins", By: live, Path: room, Token: t.good, Ends: "drain",
+			What: "The switch is turned on for half a minute; all go, one by one.",
+		},
+		{
+			ID: "shut-down", Title: "Server shuts down", By: live, Path: "/ws/second/lobby", Token: t.good, Ends: "shutdown",
+			What: "A second server in this one, as at a deployment.",
+		},
+	}
+}
+
+func (t *tokens) handshakes() []testCase {
 	const script = "script"
 	return []testCase{
 		{

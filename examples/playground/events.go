@@ -15,6 +15,7 @@ import (
 type report struct {
 	Run     string         `json:"run"` // "<page>.<number>", chosen by the page
 	Verdict *verdictReport `json:"verdict,omitempty"`
+	Ended   *endedReport   `json:"ended,omitempty"`
 	Wire    *wireReport    `json:"wire,omitempty"`
 }
 
@@ -29,6 +30,17 @@ type verdictReport struct {
 	Status   int    `json:"status"`
 	Why      string `json:"why,omitempty"`
 	Duration string `json:"duration"`
+}
+
+// An endedReport is what the Observer was told of the end of a connection.
+type endedReport struct {
+	ClosedBy string `json:"closedBy"`
+	Code     int    `json:"code"` // of the close frame
+	Slug     string `json:"slug,omitempty"`
+	Action   string `json:"action,omitempty"`
+	After    string `json:"after,omitempty"`
+	Duration string `json:"duration"`
+	Messages string `json:"messages"`
 }
 
 // A hub hands reports to the pages that wait for them.
@@ -46,15 +58,21 @@ func newHub() *hub {
 // close ends all streams.
 func (h *hub) close() { close(h.done) }
 
-// observe is the Upgrader's Observer. The run that it belongs to is in the request's query.
+// observe is the Upgraders' Observer. The run that an event belongs to is in the request's query, and among the tags.
 func (h *hub) observe(e upgrade.Event) {
-	if e.Kind != upgrade.Settled {
-		return
+	switch e.Kind {
+	case upgrade.Settled:
+		h.settled(e, e.Request.URL.Query().Get("run"))
+	case upgrade.Ended:
+		for _, tag := range e.Session.Tags {
+			if tag.Key == "run" {
+				h.ended(e, tag.Value)
+			}
+		}
 	}
-	run := e.Request.URL.Query().Get("run")
-	if run == "" {
-		return
-	}
+}
+
+func (h *hub) settled(e upgrade.Event, run string) {
 	v := &verdictReport{
 		Outcome:  e.Outcome.String(),
 		Policy:   e.Policy,
@@ -67,15 +85,38 @@ func (h *hub) observe(e upgrade.Event) {
 		v.Slug = e.Verdict.Slug()
 		v.Action = e.Verdict.Action().String()
 	}
-	if after := e.Verdict.After(); after > 0 {
-		v.After = after.String()
-	}
+	v.After = waitOf(e)
 	h.publish(report{Run: run, Verdict: v})
+}
+
+func (h *hub) ended(e upgrade.Event, run string) {
+	v := &endedReport{
+		ClosedBy: e.Session.ClosedBy.String(),
+		Code:     int(e.CloseCode),
+		After:    waitOf(e),
+		Duration: e.Duration.Round(time.Millisecond).String(),
+		Messages: fmt.Sprintf("%d read, %d written", e.Session.MessagesRead, e.Session.MessagesWritten),
+	}
+	if !e.Verdict.Allowed() {
+		v.Slug = e.Verdict.Slug()
+		v.Action = e.Verdict.Action().String()
+	}
+	h.publish(report{Run: run, Ended: v})
+}
+
+func waitOf(e upgrade.Event) string {
+	if after := e.Verdict.After(); after > 0 {
+		return after.String()
+	}
+	return ""
 }
 
 // publish never waits: a page that does not keep up misses reports.
 func (h *hub) publish(r report) {
-	page, _, _ := strings.Cut(r.Run, ".")
+	page, _, ok := strings.Cut(r.Run, ".")
+	if !ok {
+		return // nobody's
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for reports, name := range h.pages {

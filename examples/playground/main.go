@@ -62,8 +62,9 @@ func serve(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	reports := newHub()
+	p := newPlayground(tokens, reports)
 	server := &http.Server{
-		Handler:           newPlayground(tokens, reports).routes(),
+		Handler:           p.routes(),
 		ConnContext:       withRecordedConn,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
@@ -77,12 +78,19 @@ func serve(ctx context.Context, listener net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	// Sessions are no business of http.Server: here they end with the process. Requests are short: what is still there after
-	// a second is a connection that a browser opened in reserve.
-	grace, cancel := context.WithTimeout(context.Background(), time.Second)
+	// Live connections are no business of http.Server's Shutdown. They go first, so that the pages are told.
+	grace, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	closed := p.shutdown(grace)
+
+	// Requests are short: what is still there after a second is a connection that a browser opened in reserve.
+	grace, cancel = context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if server.Shutdown(grace) != nil {
-		return server.Close()
+		return errors.Join(closed, server.Close())
 	}
-	return nil
+	return closed
 }
+
+// shutdownTime is for all live connections. They are closed in its first half; one that does not answer takes 2 seconds more.
+const shutdownTime = 5 * time.Second

@@ -4,15 +4,20 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"html"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 func TestTakenPort(t *testing.T) {
@@ -81,9 +86,12 @@ func TestSignals(t *testing.T) {
 			if line, err := events.ReadString('\n'); line != "event: ready\n" {
 				t.Fatalf("events begin with %q (%v)", line, err)
 			}
+			first, second := connect(t, url, "/ws/close/rooms/lobby"), connect(t, url, "/ws/second/lobby")
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
+			expectRestart(t, first)
+			expectRestart(t, second)
 			if _, err := io.ReadAll(events); err != nil {
 				t.Errorf("the event stream was cut off: %v", err)
 			}
@@ -106,4 +114,37 @@ func playgroundCommand(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), beMain+"=1")
 	return cmd
+}
+
+var goodToken = regexp.MustCompile(`"id":"allowed"[^}]*"token":"([^"]+)"`)
+
+// connect opens a live connection, with a token that the page at url holds.
+func connect(t *testing.T, url, path string) *websocket.Conn {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	token := goodToken.FindStringSubmatch(html.UnescapeString(string(page)))
+	if err != nil || token == nil {
+		t.Fatalf("no token in %q (%v)", page, err)
+	}
+	dialer := websocket.Dialer{Subprotocols: []string{"echo.v1", "bearer", token[1]}}
+	c, _, err := dialer.DialContext(t.Context(), strings.Replace(url, "http", "ws", 1)+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func expectRestart(t *testing.T, c *websocket.Conn) {
+	t.Helper()
+	_, _, err := c.ReadMessage()
+	var closed *websocket.CloseError
+	if !errors.As(err, &closed) || closed.Code != 4503 || !strings.HasPrefix(closed.Text, "restart;do=reconnect;after=") {
+		t.Errorf("a live connection ended with %v, want 4503 and when to come back", err)
+	}
 }

@@ -19,7 +19,7 @@ const allHaveRun = `!document.querySelector(".case:not([data-state=done], [data-
 func TestRunAll(t *testing.T) {
 	tab := openPage(t, "http://"+strings.Replace(start(t), "127.0.0.1", "localhost", 1))
 	do(t, tab, chromedp.Click("#all"), until(`document.querySelector("#status").textContent.endsWith("cases have run.")`))
-	if said := evaluate[string](t, tab, `document.querySelector("#status").textContent`); said != "12 of 12 cases have run." {
+	if said := evaluate[string](t, tab, `document.querySelector("#status").textContent`); said != "16 of 16 cases have run." {
 		t.Errorf("said %q", said)
 	}
 	if s := read(t, tab, "foreign"); !strings.HasPrefix(s.Plain.Script["origin"], "http://127.0.0.1:") {

@@ -23,7 +23,7 @@ func asJSON(v any) (string, error) {
 // pages mounts the page, all of whose parts are compiled in.
 func (p *playground) pages(r chi.Router) {
 	var html bytes.Buffer // the cases never change
-	if err := index.Execute(&html, p.tokens.cases()); err != nil {
+	if err := index.Execute(&html, p.tokens.groups()); err != nil {
 		panic(err)
 	}
 	r.Get("/", func(w http.ResponseWriter, r *http.Request) {

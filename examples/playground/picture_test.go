@@ -1,9 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -45,11 +52,37 @@ func TestPicture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	png, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
+	shot, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(*picture, png, 0o644); err != nil {
+	small, err := shrink(shot)
+	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(*picture, small, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shrink makes a PNG smaller: the 256 colours that are used most are enough for a page of text.
+func shrink(shot []byte) ([]byte, error) {
+	full, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		return nil, err
+	}
+	used := map[color.Color]int{}
+	bounds := full.Bounds()
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			used[full.At(x, y)]++
+		}
+	}
+	palette := slices.SortedFunc(maps.Keys(used), func(a, b color.Color) int { return used[b] - used[a] })
+	small := image.NewPaletted(bounds, palette[:min(len(palette), 256)])
+	draw.Draw(small, bounds, full, bounds.Min, draw.Src)
+	var out bytes.Buffer
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	err = encoder.Encode(&out, small)
+	return out.Bytes(), err
 }

@@ -41,6 +41,9 @@ func TestCases(t *testing.T) {
 	for id, d := range denials {
 		checks[id] = d.check
 	}
+	for id, e := range endings {
+		checks[id] = e.check
+	}
 	for _, id := range evaluate[[]string](t, tab, `[...document.querySelectorAll(".case")].map((item) => item.id)`) {
 		check, ok := checks[id]
 		if !ok {
@@ -108,7 +111,8 @@ func (d denial) check(t *testing.T, s shown) {
 
 func checkAllowed(t *testing.T, s shown) {
 	for form, p := range map[string]*panel{"close": s.Close, "status": s.Plain} {
-		expect(t, form+": verdict", p.Verdict, map[string]string{"policy": "endpoint", "code": "–", "slug": "–", "outcome": "admitted", "status": "101"})
+		expect(t, form+": verdict", p.Verdict, map[string]string{"policy": "endpoint", "outcome": "admitted", "status": "101",
+			"ended: closed by": "client", "ended: code": "1000", "ended: slug": "–", "ended: messages": "1 read, 1 written"})
 		expectStart(t, form+": wire", p.Wire["head"], "HTTP/1.1 101 ")
 		expect(t, form+": wire", p.Wire, map[string]string{"frame": "close: 1000"}) // the last one
 		expect(t, form+": script", p.Script, map[string]string{"open": "yes", "message": "hello", "code": "1000", "wasClean": "true"})
@@ -194,7 +198,7 @@ func dump(s shown) string {
 
 // What differs from one press to the next.
 var (
-	timely = regexp.MustCompile(`("duration"|"after"): "[^"]*"|Date: [^\\]*|Sec-WebSocket-Accept: [^\\]*`)
+	timely = regexp.MustCompile(`"(ended: )?(duration|after|open for)": "[^"]*"|Date: [^\\]*|Sec-WebSocket-Accept: [^\\]*`)
 	waits  = regexp.MustCompile(`;after=\d+|after\\":\d+|Retry-After: \d+|;t=\d+|after \d+s|( 3b 61 66 74 65 72 3d.*)"`)
 )
 

@@ -20,6 +20,7 @@ type playground struct {
 	reports *hub
 	users   *middleware.JWT[AppClaims]
 	up      *upgrade.Upgrader
+	second  *second
 	down    *middleware.Switch
 }
 
@@ -34,14 +35,19 @@ func newPlayground(t *tokens, reports *hub) *playground {
 			Issuer:   issuer,
 			Audience: []string{audience},
 			Realm:    "playground",
+			Tag:      "user",
 		}),
-		up: &upgrade.Upgrader{
-			Subprotocols: []string{"echo.v1", "bearer"},
-			Observer:     upgrade.ObserverFunc(reports.observe),
-		},
+		up:   newUpgrader(reports),
 		down: &middleware.Switch{},
 	}
 	p.down.On()
+	p.second = newSecond(func() instance {
+		up := newUpgrader(reports)
+		ws := middleware.For(up)
+		r := chi.NewRouter()
+		r.With(ws.Origin(middleware.SameOrigin), ws.Use(p.users), ws.Use(policy.Func(tagRun))).Handle("/ws/second/{room}", up.Handler(echo))
+		return instance{up, r}
+	})
 	return p
 }
 
@@ -50,6 +56,8 @@ func (p *playground) routes() http.Handler {
 	r.Use(recordRun)
 	r.Route("/ws/close", func(r chi.Router) { p.sockets(r, asIs) })
 	r.Route("/ws/status", func(r chi.Router) { p.sockets(r, hide) })
+	r.Handle("/ws/second/*", p.second)
+	r.Route("/live", p.live)
 	r.Post("/wrong-version", p.sendWrongVersion)
 	r.Get("/events", p.reports.stream)
 	p.pages(r)
@@ -70,9 +78,10 @@ func (p *playground) sockets(r chi.Router, form func(policy.Policy) policy.Polic
 		rateLimit   = ws.Use(form(limit))
 		token       = ws.Use(form(p.users))
 		members     = ws.Use(form(policy.Named("members_only", policy.Func(p.membersOnly))))
+		run         = ws.Use(policy.Func(tagRun))
 		room        = p.up.Handler(echo)
 	)
-	r.With(origin, token, members).Handle("/rooms/{room}", room)
+	r.With(origin, token, members, run).Handle("/rooms/{room}", room)
 	r.With(origin, rateLimit, token, members).Handle("/limited/{room}", room)
 	r.With(origin, maintenance, token, members).Handle("/maintenance/{room}", room)
 }

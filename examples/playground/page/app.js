@@ -1,6 +1,6 @@
 // Presses the cases: each one opens its connections and gathers what the script saw and what the server reports.
 import { attempt, parseReason } from "./attempt.js";
-import { show, showVerdict, showWire } from "./show.js";
+import { show, showEnded, showVerdict, showWire } from "./show.js";
 
 const page = Math.random().toString(36).slice(2);
 const status = document.querySelector("#status");
@@ -13,8 +13,8 @@ const ready = new Promise((resolve) => events.addEventListener("ready", resolve,
 events.addEventListener("ready", () => { status.textContent = "Ready."; });
 events.addEventListener("error", () => { status.textContent = "The server does not answer. Is it running?"; });
 events.addEventListener("message", ({ data }) => {
-  const { run, verdict, wire } = JSON.parse(data);
-  runs.get(run)?.({ verdict, wire });
+  const { run, ...news } = JSON.parse(data);
+  runs.get(run)?.(news);
 });
 
 // reports resolves once the server has told everything about a run, and shows what there is until then.
@@ -22,11 +22,13 @@ function reports(run, panel) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error("the server reported nothing in 15 seconds")), 15_000);
     const known = {};
-    runs.set(run, ({ verdict, wire }) => {
+    runs.set(run, ({ verdict, wire, ended }) => {
       if (verdict) showVerdict(panel, known.verdict = verdict);
       if (wire) showWire(panel, known.wire = wire);
-      const ended = known.verdict?.outcome === "answered" || known.wire?.frames?.some((frame) => frame.close);
-      if (known.verdict && known.wire?.head && ended) {
+      if (ended) showEnded(panel, known.ended = ended);
+      const closed = known.wire?.frames?.some((frame) => frame.close);
+      const over = { answered: true, closed, admitted: closed && known.ended }[known.verdict?.outcome];
+      if (known.wire?.head && over) {
         clearTimeout(timer);
         resolve(known);
       }
@@ -41,6 +43,13 @@ const senders = {
     const url = `${location.origin.replace(/^http/, "ws")}/ws/${form}${path}?visitor=${run}`;
     if (id === "rate-limited") await attempt(url, protocols);
     return socketView(await attempt(`${url}&run=${run}`, protocols));
+  },
+
+  // live stays until it is ended: by a request of this page's, or because its token runs out.
+  async live({ path, token, ends }, _, run) {
+    token ||= await post("live/token");
+    const url = `${location.origin.replace(/^http/, "ws")}${path}?run=${run}`;
+    return socketView(await attempt(url, ["echo.v1", "bearer", token], () => ends && post(`live/${ends}?of=${run}`)));
   },
 
   async foreign({ path, token }, _, run) {
@@ -71,6 +80,12 @@ function socketView({ open, message, code, reason, wasClean }) {
     code, reason: JSON.stringify(reason), wasClean: wasClean ? "true" : "false",
     ...parseReason(reason),
   };
+}
+
+async function post(url) {
+  const response = await fetch(url, { method: "POST" });
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  return response.text();
 }
 
 // ask has a hidden frame of another origin carry out a request.

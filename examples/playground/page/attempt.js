@@ -1,8 +1,9 @@
 // What a script can do and see of a WebSocket: nothing here knows the server.
 
-// attempt opens one, says hello, hangs up when it is answered, and resolves to what the script got to know.
-export function attempt(url, protocols) {
-  return new Promise((resolve) => {
+// attempt opens one, says hello, and resolves to what the script got to know. When it is answered it hangs up, or does what it is
+// given instead.
+export function attempt(url, protocols, answered = (socket) => socket.close(1000)) {
+  return new Promise((resolve, reject) => {
     const seen = { open: false };
     const socket = new WebSocket(url, protocols);
     socket.onopen = () => {
@@ -11,7 +12,7 @@ export function attempt(url, protocols) {
     };
     socket.onmessage = (event) => {
       seen.message = event.data;
-      socket.close(1000);
+      Promise.resolve(answered(socket)).catch(reject);
     };
     socket.onclose = ({ code, reason, wasClean }) => resolve({ ...seen, code, reason, wasClean });
   });

@@ -1,11 +1,13 @@
 // Writes what is known into the page. Everything goes in as text.
 
-// fill makes a description list of what is given; what is missing or empty is a dash.
-function fill(panel, column, fields) {
-  panel.querySelector(`[data-column=${column}] dl`).replaceChildren(...Object.entries(fields).flatMap(([name, value]) => {
+// fill makes a description list of what is given; what is missing or empty is a dash. A column may have a second one, for the end.
+function fill(panel, column, fields, ended) {
+  const list = panel.querySelectorAll(`[data-column=${column}] dl`)[ended ? 1 : 0];
+  list.hidden = false;
+  list.replaceChildren(...Object.entries(fields).flatMap(([name, value]) => {
     const term = element("dt", "", name);
     const description = element("dd", "", value || "–");
-    description.dataset.field = name;
+    description.dataset.field = ended ? `ended: ${name}` : name;
     return [term, description];
   }));
 }
@@ -18,7 +20,13 @@ function element(tag, className, text) {
 }
 
 export function showVerdict(panel, { policy, code, slug, action, after, outcome, status, why, duration }) {
-  fill(panel, "verdict", { policy, code, slug, action, after, outcome, status, why, duration });
+  fill(panel, "verdict", outcome === "admitted"
+    ? { policy, outcome, status, duration } // there is nothing else to say of it
+    : { policy, code, slug, action, after, outcome, status, why, duration });
+}
+
+export function showEnded(panel, { closedBy, code, slug, action, after, messages, duration }) {
+  fill(panel, "verdict", { "closed by": closedBy, code, slug, action, after, messages, "open for": duration }, true);
 }
 
 export function showWire(panel, { head, body, frames = [] }) {
@@ -50,13 +58,13 @@ export function show(item, panel, verdict, script) {
 
 // kind says whether the script knows what happened.
 function kind({ outcome }, { code }) {
-  if (outcome === "admitted") return "open";
+  if (outcome === "admitted" && code === 1000) return "open";
   if (code === undefined) return "other"; // no WebSocket
   return code === 1006 ? "lost" : "known";
 }
 
 function says({ status }, { code, message, slug, ...script }) {
-  if (message !== undefined) return `open, heard “${message}”`;
+  if (code === 1000) return `open, heard “${message}”`;
   if (code === 1006) return `hides a ${status}`;
   return slug ?? script.status.replace(/^\d+ /, "");
 }
