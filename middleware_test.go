@@ -565,11 +565,15 @@ func raw(t *testing.T, srv *httptest.Server, path string, header http.Header) *c
 
 func (c *client) frame() ws.Frame {
 	c.t.Helper()
-	f, err := ws.ReadFrame(c.r)
+	h, err := ws.ReadHeader(c.r)
+	payload := make([]byte, h.Length)
+	if err == nil {
+		_, err = io.ReadFull(c.r, payload)
+	}
 	if err != nil {
 		c.t.Fatalf("no frame: %v", err)
 	}
-	return f
+	return ws.Frame{Header: h, Payload: payload}
 }
 
 func (c *client) read() string {

@@ -111,7 +111,8 @@ func TestCodeAllocations(t *testing.T) {
 		for c := codes.Code(4000); c <= 4999; c++ {
 			action |= c.Action()
 			if status, ok := c.Status(); ok {
-				codes.FromStatus(status)
+				c, _ := codes.FromStatus(status)
+				action |= c.Action()
 			}
 		}
 	})

@@ -59,8 +59,8 @@ func TestReasonText(t *testing.T) {
 
 func TestReasonIsAValue(t *testing.T) {
 	r := codes.NewReason("x", codes.Stop, time.Second)
-	r.WithAction(codes.Refresh)
-	r.WithAfter(time.Minute)
+	_ = r.WithAction(codes.Refresh)
+	_ = r.WithAfter(time.Minute)
 	if r.Action() != codes.Stop || r.After() != time.Second {
 		t.Errorf("With methods changed their receiver: %s", r)
 	}
