@@ -99,9 +99,18 @@ func (c *client) response() *http.Response {
 	return res
 }
 
+// readFrame reads a frame whole. It does not unmask.
+func readFrame(r io.Reader) (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(r); err == nil {
+		f.Payload = make([]byte, f.Header.Length)
+		_, err = io.ReadFull(r, f.Payload)
+	}
+	return f, err
+}
+
 func (c *client) frame() ws.Frame {
 	c.t.Helper()
-	f, err := ws.ReadFrame(c.in)
+	f, err := readFrame(c.in)
 	if err != nil {
 		c.t.Fatal("client read of a frame:", err)
 	}

@@ -64,7 +64,7 @@ func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
 // start gives the connection its socket, lets waiting frames go, and runs the session on a goroutine of its own.
 func (c *Conn) start(conn net.Conn, early []byte, s Session) {
-	c.in.buf, c.in.w = early, uint32(len(early))
+	c.in.buf, c.in.w, c.in.bytes = early, uint32(len(early)), uint64(len(early))
 	c.started = now()
 	c.mu.Lock()
 	c.conn = conn
@@ -79,10 +79,10 @@ func (c *Conn) start(conn net.Conn, early []byte, s Session) {
 // run and what it calls on the way to a waiting read have small frames: a goroutine's first stack has room for little more than a
 // kilobyte, and one that has grown once stays at four.
 func (c *Conn) run(s Session) {
+	defer c.settleDown()
 	if c.over() == nil {
 		c.call(s)
 	}
-	c.settleDown()
 }
 
 // call runs the session and closes as its result says. A panic, of the session or of an error's methods, does not end the process.
@@ -90,6 +90,8 @@ func (c *Conn) call(s Session) {
 	defer func() {
 		if x := recover(); x != nil {
 			c.panicked(&PanicError{x, debug.Stack()})
+		} else {
+			c.begin(1011, sessionFailed, ByServer, ErrClosed) // after runtime.Goexit; else it has begun
 		}
 	}()
 	c.finish(s((*sessionContext)(c), c))
@@ -151,26 +153,43 @@ func (c *Conn) settleDown() {
 	c.in.lock.Lock() // a reader that is still there is out by the end of the linger
 	defer c.in.lock.Unlock()
 	c.mu.Lock()
-	over := c.end.received || c.end.lost
+	over := c.end.received && c.end.sent || c.end.lost
+	raw, failed := c.raw, c.end.failed()
 	c.mu.Unlock()
+	frames := c.in.rest()
+	if raw != nil {
+		frames = raw.in
+		raw.ended = true
+	}
 	if over {
 		c.conn.Close()
 		c.lingered()
 		return
 	}
-	frames := c.in.rest()
-	if c.raw != nil {
-		frames = c.raw.in
-		c.raw.ended = true
+	frames.scan(c.in.buffered())
+	if frames.inside && failed {
+		closeWrite(c.conn) // a close frame would be taken for payload: do not have the client wait for us to see it
 	}
-	c.config.linger(c.conn, frames, c.in.buffered(), c)
+	c.config.linger(c.conn, frames, nil, c)
 }
 
-// lingered is the end of the connection.
+// closed notes the client's close frame, seen by the linger. Where our own is still on its way there is something to wait for: its
+// writer will close the connection.
+func (c *Conn) closed() bool {
+	c.gotClose()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.end.sent || c.end.lost
+}
+
+// lingered is the end of the connection. Shutdown waits for the report too: a program may end behind it.
 func (c *Conn) lingered() {
+	c.in.r, c.in.w = 0, 0
 	c.in.free()
-	c.config.live.remove(c)
+	l := &c.config.live
+	l.remove(c, 1)
 	c.config.report(c, Ended)
+	l.reported()
 }
 
 // An ending is how a connection ends. The first to begin it says how.
@@ -194,6 +213,13 @@ func (e *ending) deadline() time.Time {
 	return e.until.time()
 }
 
+// failed reports whether the close frame is out and what the client sends is not understood any more (RFC 6455 §7.1.7). A message that is
+// only too big is: its end comes, and a close frame behind it.
+func (e *ending) failed() bool {
+	fault, ok := e.cause.(*ProtocolError)
+	return ok && e.sent && fault.Code != 1009
+}
+
 // A ClosedBy says who ended a connection.
 type ClosedBy uint8
 
@@ -214,7 +240,8 @@ func (b ClosedBy) String() string { return word(closedByNames[:], int(b)) }
 // Close closes the connection with a denial's code and reason, after the profile. The session's reads and writes return
 // [ErrClosed] from then on and its context is cancelled, with v as the cause; the close frame goes out as soon as the frame
 // ends that is being written. The connection waits for the client's close frame within [Upgrader.LingerTimeout]. The first to close a
-// connection counts: it returns [ErrClosed] afterwards. It panics if v allows. It is safe for concurrent use.
+// connection counts: it returns [ErrClosed] afterwards. A client that does not read may hold it up for [Upgrader.WriteTimeout]; [Upgrader.End] is
+// never held up. It panics if v allows. It is safe for concurrent use.
 func (c *Conn) Close(v policy.Verdict) error {
 	if v.Allowed() {
 		panic("upgrade: Conn.Close with an allowing verdict")
@@ -294,15 +321,18 @@ func (c *Conn) lose(err error) {
 	c.cancel()
 }
 
-// over returns why nothing can be read or written any more, nil while it can.
+// over returns why nothing can be read or written any more, nil while it can. Whoever is told finds the context at its end too, though
+// the close frame may still be on its way.
 func (c *Conn) over() error {
-	e := &c.end
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !e.begun {
+	if !c.end.begun {
 		return nil
 	}
-	return e.cause
+	if c.ctx != nil {
+		c.ctx.cancel(c.end.cause)
+	}
+	return c.end.cause
 }
 
 // sentClose and gotClose note the two close frames. When both have passed, the connection is over: the server closes it first

@@ -96,7 +96,7 @@ func TestCloseEndsReads(t *testing.T) {
 		}
 		c := admit(t, up, func(_ context.Context, c *upgrade.Conn) error {
 			conns <- c
-			_, err := ws.ReadFrame(c.NetConn())
+			_, err := readFrame(c.NetConn())
 			result <- err
 			return errSecret
 		})
@@ -167,7 +167,7 @@ func TestReaderLeftBehind(t *testing.T) {
 			go func() {
 				defer close(left)
 				for {
-					f, err := ws.ReadFrame(c.NetConn())
+					f, err := readFrame(c.NetConn())
 					if err != nil {
 						return
 					}
@@ -200,7 +200,11 @@ func (c *stuckConn) Write([]byte) (int, error) {
 }
 
 func (c *stuckConn) SetWriteDeadline(t time.Time) error {
-	c.once.Do(func() { close(c.deadline) })
+	select {
+	case <-c.blocked:
+		c.once.Do(func() { close(c.deadline) })
+	default: // for the write to come
+	}
 	return c.Conn.SetWriteDeadline(t)
 }
 

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -36,6 +37,19 @@ func (c *sessionContext) Value(key any) any           { return c.real().Value(ke
 func (c *Conn) isOwn(ctx context.Context) bool {
 	own, ok := ctx.(*sessionContext)
 	return ok && own == (*sessionContext)(c)
+}
+
+// ended is why a context has ended: because the connection has, if it was derived from the session's. That one itself is not
+// looked at, the connection is.
+func (c *Conn) ended(ctx context.Context) error {
+	if c.isOwn(ctx) {
+		return nil
+	}
+	err := ctx.Err()
+	if err != nil {
+		err = cmp.Or(c.over(), err)
+	}
+	return err
 }
 
 // cancelled is the cause of the context's end, nil while it lives. mu is held.

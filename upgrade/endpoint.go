@@ -3,6 +3,7 @@ package upgrade
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -55,6 +56,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.serve(w
 
 func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := e.now()
+	p.since = e.live.since(p)
 	deny := func(v policy.Verdict, by string) {
 		e.settle(w, r, p, &denial{verdict: v, policy: by, start: start})
 	}
@@ -82,7 +84,7 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		return
 	}
 	conn := newConn(e.config, subprotocol)
-	if refusal, by := conn.takePlace(r); refusal != nil {
+	if refusal, by := conn.takePlace(r, p.since); refusal != nil {
 		deny(*refusal, by)
 		return
 	}
@@ -93,35 +95,43 @@ var tooManyConnections = policy.Close(codes.TooManyRequests, "too_many_connectio
 
 // takePlace takes the seats that the chain's verdicts asked for, and puts the connection where it can be found. If it cannot,
 // everything is given back.
-func (c *Conn) takePlace(r *http.Request) (refusal *policy.Verdict, by string) {
+func (c *Conn) takePlace(r *http.Request, since uint64) (refusal *policy.Verdict, by string) {
+	placed := false
+	defer func() {
+		if !placed { // after a foreign Seat's panic too
+			c.giveSeats()
+		}
+	}()
 	var tags []policy.Tag
 	brought, _ := r.Context().Value(broughtKey{}).(*broughtContext)
 	for b := brought; b != nil; b = b.outer {
+		if b.live == &c.config.live {
+			since = min(since, b.since)
+		}
 		tags = slices.AppendSeq(tags, b.verdict.Tags())
 		for e := range b.verdict.Expiries() {
-			c.timer.expires = &expiry{e.At.UnixNano(), e.Owner, e.Subject, c.timer.expires}
+			c.timer.expires = &expiry{nanoseconds(e.At), e.Owner, e.Subject, c.timer.expires}
 		}
 		for seat := range b.verdict.Seats() {
 			if !seat.Take() {
-				c.giveSeats()
 				return &tooManyConnections, "seats"
 			}
 			c.seats = &seats{seat, c.seats}
 			c.config.seats.Add(1)
 		}
 	}
-	if !c.config.live.add(c, tags) {
-		c.giveSeats()
+	if placed = c.config.live.add(c, tags); !placed {
 		v := restarting()
 		return &v, "shutdown"
 	}
+	c.endSince(since)
 	return nil, ""
 }
 
 func (c *Conn) giveSeats() {
 	for ; c.seats != nil; c.seats = c.seats.next {
-		c.seats.seat.Give()
 		c.config.seats.Add(-1)
+		c.seats.give()
 	}
 }
 
@@ -129,6 +139,16 @@ func (c *Conn) giveSeats() {
 type seats struct {
 	seat policy.Seat
 	next *seats
+}
+
+// give gives one back. A foreign Seat's panic must not keep the rest, and there is nobody further out to recover it.
+func (s *seats) give() {
+	defer func() {
+		if x := recover(); x != nil {
+			slog.Default().Error("wsverdict: a Seat panicked", "panic", x)
+		}
+	}()
+	s.seat.Give()
 }
 
 // call runs the endpoint's function on its own copy of the request, and empties that.
@@ -182,7 +202,7 @@ func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, con
 	admitted := false
 	defer func() {
 		if !admitted { // after a foreign Hijacker's panic too
-			c.live.remove(conn)
+			c.live.remove(conn, 0)
 		}
 	}()
 	socket, buf, err := hijack(w)
@@ -201,6 +221,6 @@ func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, con
 	c.settled.count(&v, a.outcome)
 	if c.reports(a.err, &v) {
 		c.observe(Event{Request: r, Policy: "endpoint", Verdict: v, Outcome: a.outcome, Why: a.why, Status: status,
-			Err: a.err, Duration: c.since(start)})
+			Err: a.err, Duration: c.since(start), Session: SessionInfo{ID: conn.id}})
 	}
 }

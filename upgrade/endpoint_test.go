@@ -14,6 +14,7 @@ import (
 
 // The request is on loan: what is kept of it is empty, so that a mistake shows in the first test.
 func TestRequestIsEmptied(t *testing.T) {
+	type mine struct{}
 	type kept struct {
 		request *http.Request
 		ctx     context.Context
@@ -25,7 +26,7 @@ func TestRequestIsEmptied(t *testing.T) {
 		if r.PathValue("room") != "blue" || r.Context().Value(key{}) != "value" || r.Header.Get("X-A") != "1" {
 			t.Errorf("function 1 lacks something of the request: %q, %v", r.PathValue("room"), r.Header)
 		}
-		k := kept{r, r.Context(), context.WithValue(r.Context(), "mine", 1)}
+		k := kept{r, r.Context(), context.WithValue(r.Context(), mine{}, 1)}
 		return func(context.Context, *upgrade.Conn) error { got <- k; return nil }, nil
 	})
 	mux := http.NewServeMux()

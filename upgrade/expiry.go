@@ -3,6 +3,7 @@ package upgrade
 import (
 	"errors"
 	"math"
+	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
@@ -27,6 +28,17 @@ type expiry struct {
 
 const never = math.MaxInt64
 
+// nanoseconds is t as an expiry has it. Some issuers write "never" as the year 9999, which is beyond what can be counted.
+func nanoseconds(t time.Time) int64 {
+	switch {
+	case t.IsZero() || t.Year() > 2200:
+		return never
+	case t.Year() < 1970:
+		return 0
+	}
+	return t.UnixNano()
+}
+
 // Extend moves an expiry of the live connection ([policy.Verdict.WithExpiry]), in either direction: the one of the same owner, for
 // the same subject. A zero time removes it. Who verified the new credentials calls it, such as the Renew method of a JWT handle. On
 // a connection that has been closed it returns why.
@@ -44,9 +56,7 @@ func (c *Conn) Extend(e policy.Expiry) error {
 		if old.subject != e.Subject {
 			return ErrSubject
 		}
-		if old.at = never; !e.At.IsZero() {
-			old.at = e.At.UnixNano()
-		}
+		old.at = nanoseconds(e.At)
 		if !c.place.gone {
 			l.schedule(c)
 		}

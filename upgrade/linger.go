@@ -23,6 +23,9 @@ func (b *budget) take() bool {
 
 func (b *budget) give() { b.now.Add(-1) }
 
+// closed is true: the close frame of a refusal went out with its 101.
+func (b *budget) closed() bool { return true }
+
 // lingered gives back what a refused connection took.
 func (b *budget) lingered() { b.give() }
 
@@ -31,10 +34,16 @@ func (b *budget) lingered() { b.give() }
 type lingerer struct {
 	conn   net.Conn
 	config *config
-	owner  interface{ lingered() } // is told of the end
+	owner  lingererOwner
 	frames scanner
 	run    func() // bound once, so that starting the goroutine allocates nothing
 	buf    [128]byte
+}
+
+// A lingererOwner is told of the client's close frame, and says whether that is all there was to wait for; and of the end.
+type lingererOwner interface {
+	closed() bool
+	lingered()
 }
 
 var (
@@ -54,14 +63,15 @@ func newLingerer() *lingerer {
 // linger takes conn over, behind a close frame that was written, and returns at once. frames says where its stream stands,
 // and early is what was read of it already; its read deadline is the end of the wait: an absolute one, which a client
 // that sends a byte a second does not move.
-func (c *config) linger(conn net.Conn, frames scanner, early []byte, owner interface{ lingered() }) {
+func (c *config) linger(conn net.Conn, frames scanner, early []byte, owner lingererOwner) {
 	frames.keep = false
 	frames.scan(early)
-	if frames.closed { // there is nothing to wait for
+	if frames.closed && owner.closed() { // there is nothing to wait for
 		conn.Close()
 		owner.lingered()
 		return
 	}
+	frames.closed = false
 	l := newLingerer()
 	l.conn, l.config, l.owner, l.frames = conn, c, owner, frames
 	go l.run()
@@ -81,10 +91,15 @@ func (l *lingerer) drain() {
 	}
 	// The client neither closed nor hung up in time. Say that nothing more will come, give its kernel a moment to take
 	// what was sent, and end it.
-	if half, ok := l.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil &&
-		l.conn.SetReadDeadline(time.Now().Add(lastDrain)) == nil {
+	if closeWrite(l.conn) && l.conn.SetReadDeadline(time.Now().Add(lastDrain)) == nil {
 		l.discard(lastDrainBytes)
 	}
+}
+
+// closeWrite sends a FIN, where the connection can.
+func closeWrite(conn net.Conn) bool {
+	half, ok := conn.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
 }
 
 const (
@@ -100,9 +115,10 @@ func (l *lingerer) discard(limit int64) bool {
 		n, err := l.conn.Read(buf[:min(int64(len(buf)), limit)])
 		limit -= int64(n)
 		l.frames.scan(buf[:n])
-		if l.frames.closed {
+		if l.frames.closed && l.owner.closed() {
 			return true
 		}
+		l.frames.closed = false
 		if err != nil {
 			timeout, ok := err.(net.Error)
 			return !ok || !timeout.Timeout()

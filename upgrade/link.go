@@ -83,12 +83,14 @@ func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.serve(w, r,
 
 func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := l.now()
+	since := l.live.since(p)
 	var v policy.Verdict
 	if l.kind == origin {
 		v, p = l.judgeOrigin(r)
 	} else {
 		v = judge(l.policy, r)
 	}
+	p.since = since
 	switch {
 	case l.kind == shadow:
 		l.observe(Event{Kind: Shadowed, Request: r, Policy: l.reportName(&v), Verdict: v, Duration: l.since(start)})
@@ -99,7 +101,7 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	}
 	if v.Brings() {
 		outer, _ := r.Context().Value(broughtKey{}).(*broughtContext)
-		r = r.WithContext(&broughtContext{r.Context(), v, outer})
+		r = r.WithContext(&broughtContext{r.Context(), v, &l.live, since, outer})
 	}
 	l.forward(w, r, p)
 }
@@ -143,6 +145,8 @@ func judge(p policy.Policy, r *http.Request) (v policy.Verdict) {
 type broughtContext struct {
 	context.Context
 	verdict policy.Verdict
+	live    *live  // whose Ends are counted
+	since   uint64 // as in a pass
 	outer   *broughtContext
 }
 

@@ -20,11 +20,15 @@ type live struct {
 	n       int
 	tags    map[policy.Tag]*tagged
 	closing bool          // Shutdown has begun
-	empty   chan struct{} // closed when n reaches 0; nil if nobody waits
+	empty   chan struct{} // closed when n and leaving are 0; nil if nobody waits
+	leaving int           // connections that are gone, but not yet reported
 	turning bool
 	start   time.Time
 	turned  uint32
 	slots   [slots]*Conn
+
+	ends   atomic.Uint64 // so far
+	recent []recentEnd   // the last of them
 }
 
 // A place is a connection's in the set: in the list of all, and in one list for each of its tags. It is guarded by live.mu.
@@ -101,7 +105,8 @@ func (c *Conn) has(t *tagged) bool {
 	return false
 }
 
-func (l *live) remove(c *Conn) {
+// remove takes c out of the set. leaving is 1 if a call of reported follows.
+func (l *live) remove(c *Conn, leaving int) {
 	c.giveSeats()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,7 +126,19 @@ func (l *live) remove(c *Conn) {
 		m.leave(l)
 	}
 	l.n--
-	if l.n == 0 && l.empty != nil {
+	l.leaving += leaving
+	l.ifEmpty()
+}
+
+func (l *live) reported() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leaving--
+	l.ifEmpty()
+}
+
+func (l *live) ifEmpty() {
+	if l.n+l.leaving == 0 && l.empty != nil {
 		close(l.empty)
 		l.empty = nil
 	}
@@ -141,10 +158,8 @@ func (m *membership) leave(l *live) {
 	}
 }
 
-// with returns the connections that have all of tags; all connections for none. It looks at those of the rarest tag only.
+// with returns the connections that have all of tags; all connections for none. It looks at those of the rarest tag only. mu is held.
 func (l *live) with(tags []policy.Tag) []*Conn {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if len(tags) == 0 {
 		found := make([]*Conn, 0, l.n)
 		for c := l.first; c != nil; c = c.place.next {
@@ -198,35 +213,36 @@ func (c *Conn) Tags() []policy.Tag {
 // how many there are. They are closed at random moments within the given time, so that they do not come back all at once; each is
 // told to wait for v's After plus a random part of that time, for the same reason. 0 closes all now, in the background.
 //
-// For a ban: first record it where the policies look, then call End; a handshake that is between the two is refused by the policy
-// or found by its tag. It panics if v allows.
+// For a ban: first record it where the policies look, then call End. A handshake that is under way is refused by the policy, or ended
+// by its tags like a connection that was there, though it is not counted. It panics if v allows.
 func (u *Upgrader) End(v policy.Verdict, within time.Duration, tags ...policy.Tag) int {
 	if v.Allowed() {
 		panic("upgrade: End with an allowing verdict")
 	}
 	c := u.mounted()
-	found := c.live.with(tags)
-	c.endAll(found, v, within)
+	e := &scheduledEnd{v, within, within}
+	found := c.live.find(e, tags)
+	c.endAll(found, e)
 	return len(found)
 }
 
 // minSpread is below what spreading is good for, and what the wheel can tell apart.
 const minSpread = 2 * tick
 
-func (c *config) endAll(conns []*Conn, v policy.Verdict, within time.Duration) {
-	if within < minSpread {
+func (c *config) endAll(conns []*Conn, e *scheduledEnd) {
+	if e.within < minSpread {
 		for _, conn := range conns {
-			go conn.endWith(&v, ByServer) // a client that does not read holds up its own goroutine only
+			go conn.endWith(e.spread(), ByServer) // a client that does not read holds up its own goroutine only
 		}
 		return
 	}
-	e := &scheduledEnd{v, within}
 	c.live.mu.Lock()
 	defer c.live.mu.Unlock()
 	now := time.Now()
 	for _, conn := range conns {
-		if conn.timer.end == nil && !conn.place.gone {
-			conn.timer.end, conn.timer.endAt = e, c.live.tickAt(now.Add(rand.N(within)))
+		at := c.live.tickAt(now.Add(rand.N(e.within)))
+		if t := &conn.timer; !conn.place.gone && (t.end == nil || at < t.endAt) { // an earlier end than another's counts
+			t.end, t.endAt = e, at
 			c.live.schedule(conn)
 		}
 	}
@@ -235,11 +251,15 @@ func (c *config) endAll(conns []*Conn, v policy.Verdict, within time.Duration) {
 // A scheduledEnd is shared by all connections that are ended together.
 type scheduledEnd struct {
 	verdict policy.Verdict
-	within  time.Duration
+	within  time.Duration // they end
+	back    time.Duration // they come back, after the verdict's own wait
 }
 
 // spread is the verdict for one of them.
 func (e *scheduledEnd) spread() *policy.Verdict {
-	v := e.verdict.WithAfter(e.verdict.After() + rand.N(e.within))
+	v := e.verdict
+	if e.back > 0 {
+		v = v.WithAfter(v.After() + rand.N(e.back))
+	}
 	return &v
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -53,24 +54,7 @@ func TestMessages(t *testing.T) {
 }
 
 func TestStreams(t *testing.T) {
-	c := admit(t, &upgrade.Upgrader{}, func(ctx context.Context, c *upgrade.Conn) error {
-		for {
-			typ, r, err := c.Reader(ctx)
-			if err != nil {
-				return err
-			}
-			w, err := c.Writer(ctx, typ)
-			if err != nil {
-				return err
-			}
-			if _, err := io.Copy(w, r); err != nil {
-				return err
-			}
-			if err := w.Close(); err != nil {
-				return err
-			}
-		}
-	})
+	c := admit(t, &upgrade.Upgrader{}, echoStream)
 	for _, n := range []int{0, 1, 100_000} {
 		want := strings.Repeat("stream", n)
 		go c.send(masked(ws.NewTextFrame([]byte(want))))
@@ -106,7 +90,11 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := make(chan error, 1)
-			c := admit(t, &upgrade.Upgrader{}, func(ctx context.Context, c *upgrade.Conn) error {
+			up := &upgrade.Upgrader{}
+			if name == "too big" { // the rest of it is waited for
+				up.LingerTimeout = 50 * time.Millisecond
+			}
+			c := admit(t, up, func(ctx context.Context, c *upgrade.Conn) error {
 				_, _, err := c.Read(ctx, nil)
 				result <- err
 				return err
@@ -120,7 +108,7 @@ func TestFaults(t *testing.T) {
 			if err := receive(t, result); !errors.As(err, &fault) || fault.Code != tc.code {
 				t.Errorf("got %v", err)
 			}
-			if strings.HasPrefix(name, "bad close") || name == "half a code" {
+			if strings.HasPrefix(name, "bad close") || name == "half a code" || name == "too big" {
 				c.wantEOF()
 				return
 			}
@@ -128,6 +116,128 @@ func TestFaults(t *testing.T) {
 				c.send(masked(ws.NewTextFrame([]byte("a\xf4\x90zzzz")))[10:])
 			}
 			c.bye()
+		})
+	}
+}
+
+// Who asks after the connection was closed is told by whom, and why: the first end counts, not the client's answer to it.
+func TestErrorsAfterTheEnd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		end  func(*client, *upgrade.Conn)
+		want func(error) bool
+	}{
+		"Close": {
+			end:  func(_ *client, conn *upgrade.Conn) { conn.Close(expired) },
+			want: func(err error) bool { return errors.Is(err, upgrade.ErrClosed) && errors.Is(err, expired) },
+		},
+		"the client": {
+			end: func(c *client, _ *upgrade.Conn) { c.send(closeFrame(4000, "gone")) },
+			want: func(err error) bool {
+				var e *upgrade.CloseError
+				return errors.As(err, &e) && *e == upgrade.CloseError{Code: 4000, Reason: "gone"} && !errors.Is(err, upgrade.ErrClosed)
+			},
+		},
+		"a fault": {
+			end: func(c *client, _ *upgrade.Conn) { c.send("\x81\x01a") },
+			want: func(err error) bool {
+				var e *upgrade.ProtocolError
+				return errors.As(err, &e) && e.Code == 1002
+			},
+		},
+		"the network": {
+			end:  func(c *client, _ *upgrade.Conn) { c.Conn.Close() },
+			want: func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conns, done := make(chan *upgrade.Conn, 1), make(chan struct{})
+			c := admit(t, &upgrade.Upgrader{}, func(ctx context.Context, c *upgrade.Conn) error {
+				defer close(done)
+				w, err := c.Writer(ctx, upgrade.Text)
+				if err != nil {
+					t.Error(err)
+				}
+				queued := make(chan error, 1)
+				go func() { queued <- c.Write(ctx, upgrade.Text, []byte("never")) }()
+				conns <- c
+				listen(ctx, c)
+				_, streamed := w.Write([]byte("x"))
+				_, _, read := c.Read(context.Background(), nil)
+				derived, cancel := context.WithCancel(ctx)
+				defer cancel()
+				_, _, readDerived := c.Read(derived, nil)
+				_, writerDerived := c.Writer(derived, upgrade.Text)
+				_, _, reader := c.Reader(ctx)
+				_, writer := c.Writer(ctx, upgrade.Text)
+				for call, err := range map[string]error{"Read": read, "Reader": reader, "Writer": writer, "a stream's Write": streamed,
+					"a stream's Close": w.Close(), "Write": c.Write(ctx, upgrade.Text, nil), "the context": context.Cause(ctx),
+					"Write that waited for the stream": receive(t, queued), "Read, derived": readDerived, "Writer, derived": writerDerived} {
+					if !tc.want(err) {
+						t.Errorf("%s: %v", call, err)
+					}
+				}
+				return nil
+			})
+			tc.end(c, receive(t, conns))
+			if name == "Close" {
+				c.wantClose(4401, expiredText)
+				c.bye()
+			}
+			receive(t, done)
+		})
+	}
+}
+
+// A limit holds from the next message on: not for the one that has begun.
+func TestSetReadLimit(t *testing.T) {
+	var fault *upgrade.ProtocolError
+	result := make(chan error, 1)
+	c := admit(t, &upgrade.Upgrader{MaxMessageBytes: 10}, func(ctx context.Context, c *upgrade.Conn) error {
+		_, r, err := c.Reader(ctx)
+		if err != nil {
+			return err
+		}
+		c.SetReadLimit(5)
+		if p, err := io.ReadAll(r); err != nil || len(p) != 10 {
+			t.Errorf("got %q, %v", p, err)
+		}
+		if _, p, err := c.Read(ctx, nil); err != nil || len(p) != 5 {
+			t.Errorf("got %q, %v", p, err)
+		}
+		_, _, err = c.Read(ctx, nil)
+		result <- err
+		return err
+	})
+	c.send(fragments(ws.OpText, "12345", "67890") + textFrame("12345") + textFrame("123456"))
+	c.wantClose(1009, "message_too_big;do=stop")
+	if err := receive(t, result); !errors.As(err, &fault) || fault.Code != 1009 {
+		t.Errorf("got %v", err)
+	}
+	c.bye()
+	for _, n := range []int64{0, -1} {
+		panicOf(t, func() { new(upgrade.Conn).SetReadLimit(n) })
+	}
+}
+
+// CloseRead is for sessions that only write.
+func TestCloseRead(t *testing.T) {
+	for name, tc := range map[string]struct {
+		send string
+		want []string
+	}{
+		"pings, then close":    {pingFrame("1") + pongFrame("") + pingFrame("2") + closing1000, []string{"pong 1", "pong 2", "close 1000 "}},
+		"a message":            {textFrame("unwanted"), []string{"close 1008 unexpected_message;do=stop"}},
+		"a message's begin":    {part(ws.OpBinary, false, "unwanted"), []string{"close 1008 unexpected_message;do=stop"}},
+		"an empty message":     {pingFrame("1") + textFrame(""), []string{"pong 1", "close 1008 unexpected_message;do=stop"}},
+		"against the protocol": {"\x81\x01a", []string{"close 1002 protocol_error;do=stop"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := exchange{name: name, send: tc.send, want: tc.want, closes: name == "pings, then close"}
+			x.run(admit(t, &upgrade.Upgrader{LingerTimeout: time.Hour}, func(ctx context.Context, c *upgrade.Conn) error {
+				c.CloseRead()
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}), 0)
 		})
 	}
 }

@@ -27,7 +27,8 @@ type ObserverFunc func(e Event)
 func (f ObserverFunc) Observe(e Event) { f(e) }
 
 // An Event is what an [Observer] is told. Policy, Outcome, Why, Status, CloseCode and the verdict's code and slug are few
-// and fixed by the program: fit for the labels of a metric. More fields and kinds may come.
+// and fixed by the program: fit for the labels of a metric, but for the CloseCode of a connection that the client closed (see
+// [EndedCount]). More fields and kinds may come.
 type Event struct {
 	Kind    Kind
 	Request *http.Request // the handshake, not to be kept after Observe returns; nil in events about a session
@@ -47,7 +48,7 @@ type Event struct {
 	// the connection.
 	Duration time.Duration
 
-	// Session is the connection that a [Started], [Ended] or [Panicked] event is about.
+	// Session is the connection that a [Started], [Ended] or [Panicked] event is about; of an admission its ID alone.
 	Session SessionInfo
 }
 
@@ -195,9 +196,7 @@ func (c *Conn) describeEnd(e *Event) {
 	s := &e.Session
 	s.ClosedBy = c.end.by
 	s.MessagesRead, s.BytesRead = c.in.messages, c.in.bytes
-	c.out.lock.Lock()
-	s.MessagesWritten, s.BytesWritten = c.out.messages, c.out.bytes
-	c.out.lock.Unlock()
+	s.MessagesWritten, s.BytesWritten = c.out.messages.Load(), c.out.bytes.Load()
 }
 
 // closeCode is the code that a connection ended with: the client's own, if it closed first.

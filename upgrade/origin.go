@@ -186,6 +186,7 @@ func (c *config) answersTo(host string, port uint16) bool {
 // A pass is what links of one Upgrader tell each other by direct call: the Origin value that an Origin link let pass.
 type pass struct {
 	origin string
+	since  uint64 // how many Ends there had been when the first of them was entered, and 1; 0 for not known
 }
 
 // A vetted carries a pass where no direct call can: through a router or a foreign middleware.

@@ -71,7 +71,7 @@ func (l *link) judgeOrigin(r *http.Request) (v policy.Verdict, p pass) {
 	case header.lines > 1:
 		return refuseOrigin.WithCause(errOriginLines), pass{}
 	case header.value == "null" && check.InsecureNull:
-		return policy.Allow(), pass{header.value}
+		return policy.Allow(), pass{origin: header.value}
 	}
 	o, err := ParseOrigin(header.value)
 	if err != nil {
@@ -85,7 +85,7 @@ func (l *link) judgeOrigin(r *http.Request) (v policy.Verdict, p pass) {
 	case same:
 		return policy.Allow(), pass{} // the default vouches for it at the end; nothing needs to travel
 	default:
-		return policy.Allow(), pass{header.value}
+		return policy.Allow(), pass{origin: header.value}
 	}
 	return refuseOrigin.WithCause(errOriginUnknown), pass{}
 }

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"net"
 	"time"
 )
@@ -12,10 +13,11 @@ import (
 // Who reads raw frames answers pings and close frames, as wsutil does. One goroutine may write while another reads. Use
 // either NetConn or the messages of [Conn], not both. Its Close cuts the connection off without a close frame.
 func (c *Conn) NetConn() net.Conn {
-	c.in.lock.Lock()
-	defer c.in.lock.Unlock()
+	c.mu.Lock() // not the reader's lock, which is held for as long as a read waits
+	defer c.mu.Unlock()
 	if c.raw == nil {
 		c.raw = &rawConn{Conn: c.conn, c: c, in: scanner{keep: true}, out: scanner{keep: true}}
+		c.disarm()
 	}
 	return c.raw
 }
@@ -24,7 +26,8 @@ type rawConn struct {
 	net.Conn
 	c *Conn
 
-	peer *CloseError // the client's close frame; guarded by Conn.mu
+	peer     *CloseError // the client's close frame; guarded by Conn.mu
+	deadline time.Time   // of writes, the session's own; guarded by Conn.mu
 
 	in    scanner // the reader's
 	out   scanner // the lock's
@@ -39,16 +42,15 @@ func (r *rawConn) Read(p []byte) (n int, err error) {
 	if r.ended {
 		return 0, ErrClosed
 	}
-	c.in.seen.Store(c.config.live.now.Load())
-	c.in.reading.Store(true)
+	c.waits()
 	if early := c.in.buffered(); len(early) > 0 {
 		n = copy(p, early)
 		c.in.r += uint32(n)
 	} else {
 		n, err = r.Conn.Read(p)
+		c.saw(n)
 	}
-	c.saw(n)
-	c.in.reading.Store(false)
+	c.waited()
 	c.in.messages += r.in.scan(p[:n])
 	switch {
 	case r.in.closed:
@@ -74,8 +76,8 @@ func (r *rawConn) Write(p []byte) (int, error) {
 		}
 	}
 	n, err := r.Conn.Write(p)
-	c.out.bytes += uint64(n)
-	c.out.messages += r.out.scan(p[:n])
+	c.out.bytes.Add(uint64(n))
+	c.out.messages.Add(r.out.scan(p[:n]))
 	switch {
 	case err != nil:
 		c.lose(err)
@@ -91,25 +93,39 @@ func (r *rawConn) Write(p []byte) (int, error) {
 
 // Deadlines of the session do not outlast the connection's end.
 
-func (r *rawConn) SetReadDeadline(t time.Time) error {
-	return r.setDeadline(t, r.Conn.SetReadDeadline)
-}
+func (r *rawConn) SetReadDeadline(t time.Time) error { return r.setDeadline(t, true, false) }
 
-func (r *rawConn) SetWriteDeadline(t time.Time) error {
-	return r.setDeadline(t, r.Conn.SetWriteDeadline)
-}
+func (r *rawConn) SetWriteDeadline(t time.Time) error { return r.setDeadline(t, false, true) }
 
-func (r *rawConn) SetDeadline(t time.Time) error {
-	return r.setDeadline(t, r.Conn.SetDeadline)
-}
+func (r *rawConn) SetDeadline(t time.Time) error { return r.setDeadline(t, true, true) }
 
-func (r *rawConn) setDeadline(t time.Time, set func(time.Time) error) error {
+func (r *rawConn) setDeadline(t time.Time, read, write bool) error {
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
 	if r.c.end.begun {
 		return nil
 	}
-	return set(t)
+	var err error
+	if read {
+		err = r.Conn.SetReadDeadline(t)
+	}
+	if write {
+		r.deadline = t
+		err = cmp.Or(err, r.Conn.SetWriteDeadline(t))
+	}
+	return err
+}
+
+// disarm puts the session's own write deadline back behind a frame of ours, where the session writes raw bytes; it reports whether it
+// does. mu is held.
+func (c *Conn) disarm() bool {
+	if c.raw == nil {
+		return false
+	}
+	if !c.end.begun {
+		c.conn.SetWriteDeadline(c.raw.deadline)
+	}
+	return true
 }
 
 func (r *rawConn) Close() error {

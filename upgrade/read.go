@@ -35,29 +35,33 @@ type input struct {
 
 	frame ws.Header // the frame that is being read
 	left  int64     // of its payload
-	size  int64     // of the message so far
+	room  int64     // what the message may still have
 	limit int64
 
 	buf             []byte // inline, or borrowed while data pours in, or what came behind the handshake
 	r, w            uint32
 	messages, bytes uint64
 
+	paused  uint32    // tick of the last read's end
 	message ws.OpCode // the message that is being read; 0 between messages
 	typ     ws.OpCode // of the last message that began
 	pos     uint8     // in the frame's mask
 	full    bool      // the last read filled buf: there is more
+	lent    bool      // buf is the reader's own
 	text    textCheck
 
-	// Room for a whole control frame, and for a small message: what an idle connection needs.
-	inline [ws.MaxHeaderSize + ws.MaxControlFramePayloadSize]byte
+	// Room for a whole control frame (131 bytes), and for a small message: what an idle connection needs. With it a Conn has 512
+	// bytes, which is a size class, and the last one without a header of the allocator's.
+	inline [138]byte
 }
 
-const borrowed = 4 << 10
+// borrowed is a size class of the allocator, with room for a message of 16 KB and its header.
+const borrowed = 18 << 10
 
 var inputs = sync.Pool{New: func() any { return new([borrowed]byte) }}
 
 // Read reads the next message and appends it to buf[:0], which may be nil: with a buffer that is large enough nothing is
-// allocated. It returns a message whole or not at all.
+// allocated. All of buf's capacity is used while it reads. It returns a message whole or not at all.
 //
 // A message over the limit closes the connection with 1009, text that is not UTF-8 with 1007, anything else against the
 // protocol with 1002. The error is then a [*ProtocolError]; a [*CloseError] when the client has closed; one that is [ErrClosed], and that
@@ -68,11 +72,17 @@ func (c *Conn) Read(ctx context.Context, buf []byte) (MessageType, []byte, error
 	if err != nil {
 		return 0, nil, err
 	}
-	typ, err := c.await()
-	buf = buf[:0]
-	if err == nil {
-		buf, err = c.rest(buf)
+	if c.in.lend(buf) {
+		err = c.receive()
 	}
+	var typ MessageType
+	if err == nil {
+		typ, err = c.await()
+	}
+	if err == nil {
+		buf, err = c.rest(buf[:0])
+	}
+	c.in.reclaim()
 	if err = c.endRead(ctx, watch, err); err != nil {
 		return 0, nil, err
 	}
@@ -148,8 +158,11 @@ func (c *Conn) beginRead(ctx context.Context) (*watch, error) {
 		c.in.lock.Unlock()
 		return nil, err
 	}
-	c.in.seen.Store(c.config.live.now.Load())
-	c.in.reading.Store(true)
+	if err := c.ended(ctx); err != nil && c.in.message == 0 {
+		c.in.lock.Unlock()
+		return nil, err
+	}
+	c.waits()
 	if c.isOwn(ctx) || ctx.Done() == nil {
 		return nil, nil
 	}
@@ -164,7 +177,7 @@ func (c *Conn) endRead(ctx context.Context, w *watch, err error) error {
 	if err != nil {
 		err = c.readError(ctx, interrupted, err)
 	}
-	c.in.reading.Store(false)
+	c.waited()
 	c.in.lock.Unlock()
 	return err
 }
@@ -267,7 +280,7 @@ func (c *Conn) rest(buf []byte) ([]byte, error) {
 	for {
 		for in.left > 0 {
 			if len(buf) == cap(buf) {
-				buf = slices.Grow(buf, int(min(in.left, 32<<10)))
+				buf = slices.Grow(buf, int(min(in.left, 32<<10))+ws.MaxHeaderSize) // lent again, it holds a frame of this size
 			}
 			n, err := c.payload(buf[len(buf):cap(buf)])
 			buf = buf[:len(buf)+n]
@@ -302,7 +315,7 @@ func (c *Conn) some(p []byte) (int, error) {
 func (c *Conn) payload(p []byte) (n int, err error) {
 	in := &c.in
 	p = p[:min(int64(len(p)), in.left)]
-	if in.r == in.w && len(p) < len(in.inline) {
+	if in.r == in.w && len(p) < direct {
 		if err := c.fill(); err != nil {
 			return 0, err
 		}
@@ -310,7 +323,9 @@ func (c *Conn) payload(p []byte) (n int, err error) {
 	if in.r < in.w {
 		n = copy(p, in.buf[in.r:in.w])
 		in.r += uint32(n)
-	} else {
+	} else { // it may take long: nothing is kept for what comes behind it
+		in.r, in.w, in.full = 0, 0, false
+		in.free()
 		n, err = c.conn.Read(p)
 		c.saw(n)
 		if n == 0 && err == nil {
@@ -335,7 +350,7 @@ func (c *Conn) payload(p []byte) (n int, err error) {
 func (c *Conn) endMessage() error {
 	in := &c.in
 	text := in.message == ws.OpText
-	in.message, in.size = 0, 0
+	in.message = 0
 	if text && !in.text.end() {
 		return c.fault(1007, badText, "text ends within a character")
 	}
@@ -364,15 +379,16 @@ func (c *Conn) nextFrame() error {
 		if in.message == 0 {
 			in.message, in.typ = in.frame.OpCode, in.frame.OpCode
 			in.messages++
+			in.room = in.limit
 		}
 		if length == 0 && !in.frame.Fin {
-			in.size++ // fragments without end and without content count as well
+			in.room-- // fragments without end and without content count as well
 		}
-		if length > in.limit-in.size {
+		if length > in.room {
 			in.left = length
 			return c.fault(1009, tooBig, "message over the limit")
 		}
-		in.size += length
+		in.room -= length
 		in.left, in.pos = length, 0
 		if length == 0 && in.frame.Fin {
 			return c.endMessage()
@@ -495,8 +511,11 @@ func (c *Conn) fault(code uint16, reason codes.Reason, what string) error {
 	return e
 }
 
-// fill reads once more from the connection. An idle connection waits in its inline buffer; while data pours in, a larger one is
-// borrowed.
+// direct is from which size on a read goes past the buffer.
+const direct = 4 << 10
+
+// fill reads once more from the connection. An idle connection waits in its inline buffer, or in one that its reader has lent; while
+// data pours in, a larger one is borrowed.
 func (c *Conn) fill() error {
 	in := &c.in
 	if in.r == in.w {
@@ -504,6 +523,11 @@ func (c *Conn) fill() error {
 	} else if int(in.w) == len(in.buf) {
 		in.compact()
 	}
+	return c.receive()
+}
+
+func (c *Conn) receive() error {
+	in := &c.in
 	n, err := c.conn.Read(in.buf[in.w:])
 	in.w += uint32(n)
 	in.full = int(in.w) == len(in.buf)
@@ -520,30 +544,58 @@ func (c *Conn) fill() error {
 // choose picks the buffer for what comes next, when nothing is left in the present one.
 func (in *input) choose() {
 	in.r, in.w = 0, 0
-	switch {
-	case in.full && len(in.buf) != borrowed:
+	if in.full && len(in.buf) == borrowed && !in.lent {
+		return
+	}
+	in.free()
+	in.buf = in.inline[:]
+	if in.full {
 		in.buf = inputs.Get().(*[borrowed]byte)[:]
-	case !in.full:
-		in.free()
-		in.buf = in.inline[:]
 	}
 }
 
-// compact makes room behind the bytes that are there: fewer than a control frame's, or a header's.
+// compact makes room behind the bytes that are there: fewer than a control frame's, or a header's. There are more, for they
+// fill a buffer.
 func (in *input) compact() {
-	to := in.buf
-	if len(to) < len(in.inline) {
-		to = in.inline[:]
+	rest, to := in.buffered(), in.buf
+	if len(to) != borrowed || in.lent {
+		to = inputs.Get().(*[borrowed]byte)[:]
 	}
-	in.w = uint32(copy(to, in.buf[in.r:in.w]))
-	in.r, in.buf = 0, to
+	in.r, in.w = 0, uint32(copy(to, rest))
+	in.buf, in.lent = to, false
+}
+
+// lend has the next bytes read into the room that the reader has for the message, if that makes fewer reads: the message then moves
+// down over its header. It needs no more than what is there: what is written of the message stays behind what is read.
+func (in *input) lend(buf []byte) bool {
+	room := min(cap(buf), borrowed)
+	if in.r != in.w || in.message != 0 || room <= len(in.inline) || in.full && room < borrowed {
+		return false
+	}
+	in.r, in.w = 0, 0
+	in.free()
+	in.buf, in.lent = buf[:room], true
+	return true
+}
+
+// reclaim moves what is left behind the message out of the reader's buffer.
+func (in *input) reclaim() {
+	if !in.lent {
+		return
+	}
+	rest := in.buffered()
+	in.buf, in.lent = in.inline[:], false
+	if len(rest) > len(in.inline) {
+		in.buf = inputs.Get().(*[borrowed]byte)[:]
+	}
+	in.r, in.w = 0, uint32(copy(in.buf, rest))
 }
 
 func (in *input) free() {
-	if len(in.buf) == borrowed {
+	if len(in.buf) == borrowed && !in.lent {
 		inputs.Put((*[borrowed]byte)(in.buf))
 	}
-	in.buf = nil
+	in.buf, in.lent = nil, false
 }
 
 func (in *input) buffered() []byte { return in.buf[in.r:in.w] }
@@ -557,8 +609,24 @@ func (in *input) rest() scanner {
 	return scanner{inside: in.left > 0, left: uint64(in.left)}
 }
 
+// waits and waited note that somebody reads, for the wheel. After a pause the client's silence counts from now: what it said
+// meanwhile is still to be read. Reads that follow each other, as those of a session that polls, are one wait.
+func (c *Conn) waits() {
+	if now := c.config.live.now.Load(); now > c.in.paused+1 {
+		c.in.seen.Store(now)
+	}
+	c.in.reading.Store(true)
+}
+
+func (c *Conn) waited() {
+	c.in.reading.Store(false)
+	c.in.paused = c.config.live.now.Load()
+}
+
 // saw notes a sign of life.
 func (c *Conn) saw(n int) {
-	c.in.bytes += uint64(n)
-	c.in.seen.Store(c.config.live.now.Load())
+	if n > 0 {
+		c.in.bytes += uint64(n)
+		c.in.seen.Store(c.config.live.now.Load())
+	}
 }

@@ -119,7 +119,7 @@ func TestSessionPanics(t *testing.T) {
 // If the client closed first its own code comes back, whoever reads it.
 func TestClientsCodeIsEchoed(t *testing.T) {
 	readFrame := func(_ context.Context, c *upgrade.Conn) error {
-		_, err := ws.ReadFrame(c.NetConn())
+		_, err := readFrame(c.NetConn())
 		return err
 	}
 	wsutilRead := func(_ context.Context, c *upgrade.Conn) error {
@@ -149,5 +149,3 @@ func TestClientsCodeIsEchoed(t *testing.T) {
 		})
 	}
 }
-
-type readerOnly struct{ io.Reader }

@@ -11,8 +11,11 @@ import (
 
 var restart = policy.Close(codes.ServiceUnavailable, "restart").WithAction(codes.Reconnect)
 
+// restartSpread is over how long clients come back at least, however little time there is to close them.
+const restartSpread = 5 * time.Second
+
 // restarting refuses a handshake during a shutdown: somebody else may be there already, or soon.
-func restarting() policy.Verdict { return restart.WithAfter(time.Second + rand.N(4*time.Second)) }
+func restarting() policy.Verdict { return restart.WithAfter(rand.N(restartSpread)) }
 
 func (l *live) shuttingDown() bool {
 	l.mu.Lock()
@@ -32,7 +35,7 @@ func (u *Upgrader) Shutdown(ctx context.Context) error {
 	l := &c.live
 	l.mu.Lock()
 	l.closing = true
-	if l.n == 0 {
+	if l.n+l.leaving == 0 {
 		l.mu.Unlock()
 		return nil
 	}
@@ -40,18 +43,21 @@ func (u *Upgrader) Shutdown(ctx context.Context) error {
 		l.empty = make(chan struct{})
 	}
 	empty := l.empty
+	conns := l.with(nil)
 	l.mu.Unlock()
 
 	within := 5 * time.Second
 	if deadline, ok := ctx.Deadline(); ok {
 		within = max(0, time.Until(deadline)/2)
 	}
-	c.endAll(l.with(nil), restart, within)
+	c.endAll(conns, &scheduledEnd{restart, within, max(within, restartSpread)})
 	select {
 	case <-empty:
 		return nil
 	case <-ctx.Done():
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, conn := range l.with(nil) {
 		go conn.lose(ctx.Err())
 	}

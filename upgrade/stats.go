@@ -28,7 +28,7 @@ type SettledCount struct {
 	Count   uint64
 }
 
-// An EndedCount says how many connections ended in one way.
+// An EndedCount says how many connections ended in one way. Codes from 3000 on that clients chose are counted by their thousand.
 type EndedCount struct {
 	CloseCode uint16
 	By        ClosedBy
@@ -87,15 +87,20 @@ func (s *settledCounts) list() (list []SettledCount) {
 	return list
 }
 
-// endedCounts has a row for each way in which a connection ended. Clients choose among the codes that may be sent, so their own
-// from 3000 on are counted by their thousand: labels stay few.
+// endedCounts has a row for each way in which a connection ended. Clients choose their codes, so those from 3000 on are counted by their
+// thousand, and those that may not be sent, which a session with raw frames can be sent, as the 1002 that answers them: labels
+// stay few.
 type endedCounts struct {
 	mu   sync.Mutex
 	rows map[EndedCount]uint64 // with Count 0
 }
 
 func (e *endedCounts) count(code uint16, by ClosedBy) {
-	if by == ByClient && code >= 3000 {
+	switch {
+	case by != ByClient:
+	case code != 1005 && !codes.Sendable(code):
+		code = 1002
+	case code >= 3000:
 		code = code / 1000 * 1000
 	}
 	e.mu.Lock()

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"errors"
+	"math"
 	"time"
 )
 
@@ -44,7 +45,12 @@ func (l *live) turn() {
 	}()
 }
 
-func (l *live) tickAt(t time.Time) uint32 { return uint32(max(0, t.Sub(l.start)) / tick) }
+// tickAt is the tick of t. It goes by how far t is from now: an expiry has the wall clock alone, which may have been set since the
+// start. What is further away than ticks can count comes when it comes.
+func (l *live) tickAt(t time.Time) uint32 {
+	away := min(time.Until(t), math.MaxInt32*tick)
+	return uint32(max(0, time.Since(l.start)+away) / tick)
+}
 
 // advance deals with what is due, and reports whether to go on.
 func (l *live) advance() bool {

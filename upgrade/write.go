@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -24,7 +25,7 @@ type output struct {
 	pong    *[]byte       // the answer to the last ping
 
 	armed           instant // when the write deadline was last set; 0 for never
-	messages, bytes uint64
+	messages, bytes atomic.Uint64
 }
 
 const (
@@ -49,10 +50,8 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	if err := c.beginMessage(ctx, false); err != nil {
 		return err
 	}
-	err := c.writeData(ctx, ws.OpCode(typ), true, p)
-	c.out.messages++
-	c.release()
-	return err
+	defer c.release()
+	return c.writeData(ctx, ws.OpCode(typ), true, p)
 }
 
 // Writer begins a message that is written in parts, each a frame. Close ends it; other messages wait until then. ctx is as in
@@ -103,22 +102,29 @@ func (m *messageWriter) frame(fin bool, p []byte) error {
 	if err := c.over(); err != nil {
 		return err
 	}
+	if err := c.ended(m.ctx); err != nil {
+		if m.op == ws.OpContinuation {
+			c.lose(err)
+		}
+		return err
+	}
 	err := c.writeData(m.ctx, m.op, fin, p)
 	m.op = ws.OpContinuation
-	if fin {
-		c.out.messages++
-	}
 	return err
 }
 
 // beginMessage takes the lock, once no streamed message is in the way.
 func (c *Conn) beginMessage(ctx context.Context, stream bool) error {
-	if err := ctx.Err(); err != nil && !c.isOwn(ctx) {
+	if err := c.ended(ctx); err != nil {
 		return err
 	}
 	for {
 		c.out.lock.Lock()
-		if err := c.over(); err != nil {
+		err := c.over()
+		if err == nil {
+			err = c.ended(ctx) // while it waited: nothing is written yet
+		}
+		if err != nil {
 			c.release()
 			return err
 		}
@@ -136,11 +142,11 @@ func (c *Conn) beginMessage(ctx context.Context, stream bool) error {
 		c.release()
 		select {
 		case <-ended:
+			continue
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-(*sessionContext)(c).Done():
-			return c.over()
 		}
+		return cmp.Or(c.over(), ctx.Err())
 	}
 }
 
@@ -172,7 +178,7 @@ func (c *Conn) kick() {
 func (c *Conn) writeData(ctx context.Context, op ws.OpCode, fin bool, p []byte) error {
 	var w *watch
 	if !c.isOwn(ctx) && ctx.Done() != nil {
-		w = newWatch(ctx, func() { c.conn.SetWriteDeadline(time.Unix(1, 0)) })
+		w = newWatch(ctx, c.interruptWrite)
 	}
 	err := c.writeFrame(op, fin, p)
 	if w.stop() {
@@ -183,15 +189,29 @@ func (c *Conn) writeData(ctx context.Context, op ws.OpCode, fin bool, p []byte) 
 	}
 	if err != nil {
 		c.lose(err)
+		return c.over()
 	}
-	return err
+	if fin {
+		c.out.messages.Add(1)
+	}
+	return nil
+}
+
+// interruptWrite ends a write for its context, unless that was derived from the session's and the connection is being closed: then the
+// frame has its time, and the close frame follows it.
+func (c *Conn) interruptWrite() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.end.begun {
+		c.conn.SetWriteDeadline(time.Unix(1, 0))
+	}
 }
 
 func (c *Conn) writeFrame(op ws.OpCode, fin bool, p []byte) error {
 	b := writeBuffers.Get().(*writeBuffer)
 	defer writeBuffers.Put(b)
 	head := appendHeader(b.b[:0], op, fin, len(p))
-	c.out.bytes += uint64(len(head) + len(p))
+	c.out.bytes.Add(uint64(len(head) + len(p)))
 	if err := c.arm(); err != nil {
 		return err
 	}
@@ -272,7 +292,12 @@ func (c *Conn) flush() {
 	if err == nil {
 		_, err = c.conn.Write(out)
 	}
-	c.out.bytes += uint64(len(out))
+	c.out.bytes.Add(uint64(len(out)))
+	c.mu.Lock()
+	if c.disarm() {
+		c.out.armed = 0
+	}
+	c.mu.Unlock()
 	if err != nil {
 		c.lose(err)
 	} else if pending&pendingClose != 0 {
