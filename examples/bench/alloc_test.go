@@ -2,6 +2,7 @@ package bench
 
 import (
 	"net/http"
+	"runtime/debug"
 	"testing"
 )
 
@@ -22,5 +23,53 @@ func TestWholeChainAllocations(t *testing.T) {
 	const most = 60
 	if got := allocs(ours(), newWriter(clientClose), bearer()); got > most {
 		t.Errorf("allocations of a whole chain with HS256: got %v, want at most %d", got, most)
+	}
+}
+
+// TestEchoAllocatesNothing: reading into the session's buffer and writing, over real sockets.
+func TestEchoAllocatesNothing(t *testing.T) {
+	skipUnderRace(t)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties pools
+	ours := echoers[len(echoers)-1]
+	for _, size := range []int{smallEcho, 1000, largeEcho, 10 * largeEcho} {
+		c := newEchoClient(t, serve(t, ours.make()), size, 1)
+		for range 10 { // the session's buffer grows, and pools fill
+			c.round(t, 1)
+		}
+		if n := testing.AllocsPerRun(200, func() { c.round(t, 1) }); n != 0 {
+			t.Errorf("an echo of %d bytes: %v allocations, want 0", size, n)
+		}
+	}
+}
+
+// TestIdleMemory: a connection more costs at most 4 KB. What the process has once is not counted: it is in both figures.
+func TestIdleMemory(t *testing.T) {
+	skipUnderRace(t)
+	if testing.Short() {
+		t.Skip("it takes some seconds")
+	}
+	const few, many, most = 1000, 4000, 4096
+	total := func(n int) float64 {
+		figures, err := runHerd("idle wsverdict", n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return figures["B/conn"] * float64(n)
+	}
+	if limit(many) < many {
+		t.Skip("too few files may be open")
+	}
+	if got := (total(many) - total(few)) / (many - few); got > most {
+		t.Errorf("an idle connection takes %.0f B, want at most %d", got, most)
+	}
+}
+
+func skipUnderRace(t *testing.T) {
+	t.Helper()
+	info, _ := debug.ReadBuildInfo()
+	for _, s := range info.Settings {
+		if s.Key == "-race" && s.Value == "true" {
+			t.Skip("the race detector takes memory, and makes pools forget")
+		}
 	}
 }

@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"flag"
+	"io"
 	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -92,12 +95,55 @@ func TestChainsDecide(t *testing.T) {
 	}
 }
 
+// TestMain lets copies of the test be one side of a herd.
+func TestMain(m *testing.M) {
+	Herd()
+	os.Exit(m.Run())
+}
+
+// TestEchoersAnswer: every message comes back whole, many at once too.
+func TestEchoersAnswer(t *testing.T) {
+	for _, e := range echoers {
+		for _, size := range []int{smallEcho, largeEcho} {
+			c := newEchoClient(t, serve(t, e.make()), size, echoWindow)
+			answer := slices.Clone(c.frames[:c.frame])
+			header := c.frame - size - 4
+			answer[1] &= 0x7f
+			answer = append(answer[:header], c.text...)
+			go c.conn.Write(c.frames)
+			got := make([]byte, echoWindow*c.answer)
+			if _, err := io.ReadFull(c.conn, got); err != nil {
+				t.Errorf("%s, %d bytes: %v", e.name, size, err)
+			} else if !bytes.Equal(got, bytes.Repeat(answer, echoWindow)) {
+				t.Errorf("%s, %d bytes: the answers are not what was sent", e.name, size)
+			}
+		}
+	}
+}
+
+// TestHerdsEnd: every client is told, and Shutdown returns nil.
+func TestHerdsEnd(t *testing.T) {
+	const n = 200
+	for _, e := range enders {
+		figures, err := runHerd("end "+e.name, n)
+		if err != nil || figures["told"] != n {
+			t.Errorf("%s: error %v, %v clients were told, want %d", e.name, err, figures["told"], n)
+		}
+	}
+}
+
 // TestCasesRun runs every case a few times, over real sockets too.
 func TestCasesRun(t *testing.T) {
+	defer func(n int) { herdSize = n }(herdSize)
+	herdSize = 50
 	times := flag.Lookup("test.benchtime")
 	defer times.Value.Set(times.Value.String())
-	times.Value.Set("5x")
 	for _, row := range Rows() {
+		if row.Rounds > 0 { // a process each
+			times.Value.Set("1x")
+		} else {
+			times.Value.Set("5x")
+		}
 		for _, c := range row.Cases {
 			if r := testing.Benchmark(c.Run); r.N == 0 {
 				t.Errorf("%s: %s failed", row.Name, c.Name)

@@ -159,12 +159,14 @@ func outerHeader(n int) http.Header {
 	return h
 }
 
-func closeFrame(name, title string, headers int) Row {
-	row := Row{Name: name, Title: title, Base: "gobwas",
-		Note: "From the parsed request to the closed connection. The client's close frame lies in the hijacked reader already, so that " +
+func closeFrame(name, title string, headers int, targets ...Target) Row {
+	row := Row{Name: name, Title: title, Base: "gobwas", Targets: targets}
+	if headers == 0 {
+		row.Note = "From the parsed request to the closed connection. The client's close frame lies in the hijacked reader already, so that " +
 			"nobody waits: except gorilla's, which refuses such a client, and the linger's, which finds the connection at its end. " +
 			"gobwas checks neither Origin nor subprotocols and sets no deadline by default; wsverdict does all three, and the second " +
-			"floor is what that leaves no way around, with no check made."}
+			"floor is what that leaves no way around, with no check made."
+	}
 	for _, u := range upgraders {
 		row.Cases = append(row.Cases, Case{u.name, func(b *testing.B) {
 			outer := outerHeader(headers)

@@ -16,8 +16,27 @@ type Row struct {
 	Title string
 	Note  string // what is in the timed part
 	Base  string // the case that the others are compared with
-	Cases []Case
+
+	Metric    string   // what is compared, if not the time: the unit in which the cases report it
+	Columns   []string // these units are shown, instead of time and allocations
+	PerSecond bool     // show operations per second too
+	Rounds    int      // at most so many, where one takes long
+
+	Targets []Target
+	Cases   []Case
 }
+
+// A Target is what was promised of a case.
+type Target struct {
+	Case string
+	Unit string  // "ns/op", "allocs/op" or one of the row's own
+	Most float64 // of that unit, or what Than says
+	Than string  // a case: Most is a ratio to it
+	More string  // a case: Most is an addition to it
+}
+
+// EveryPeer as a target's Than: to be first among the row's cases.
+const EveryPeer = "every peer"
 
 // A Case is one way to do a row's work.
 type Case struct {
@@ -28,7 +47,10 @@ type Case struct {
 // Rows returns all rows.
 func Rows() []Row {
 	return []Row{
-		closeFrame("close", "A denial becomes a close frame, no outer headers", 0),
+		closeFrame("close", "A denial becomes a close frame, no outer headers", 0,
+			Target{Case: "wsverdict", Unit: "ns/op", Most: 0.8, Than: "gobwas"},
+			Target{Case: "wsverdict", Unit: "allocs/op", Most: 0},
+			Target{Case: "wsverdict, the linger handed over", Unit: "allocs/op", Most: 0}),
 		closeFrame("close3", "The same with 3 headers set by outer middlewares", 3),
 		closeFrame("close8", "The same with 8 of them", 8),
 		status(),
@@ -36,5 +58,12 @@ func Rows() []Row {
 		whole(),
 		limiters(),
 		sockets(),
+		idle(),
+		ending(),
+		shutdown(),
+		echoing("echo128", "Echo of 128 B, one message under way", smallEcho, 1),
+		echoing("echo128x16", "Echo of 128 B, 16 under way", smallEcho, echoWindow),
+		echoing("echo16k", "Echo of 16 KB, one message under way", largeEcho, 1),
+		echoing("echo16kx16", "Echo of 16 KB, 16 under way", largeEcho, echoWindow),
 	}
 }

@@ -28,6 +28,9 @@ const handshake = "GET /ws/rooms/lobby HTTP/1.1\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
 	"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
 
+// plainHandshake is the same without an offer of compression, which coder would accept.
+var plainHandshake = handshake[:strings.Index(handshake, "Sec-WebSocket-Extensions")]
+
 // newRequest parses the handshake as net/http does, with further header lines.
 func newRequest(lines ...string) *http.Request {
 	raw := handshake

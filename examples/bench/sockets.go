@@ -31,6 +31,7 @@ func sockets() Row {
 		Note: "A client dials, sends a handshake, reads until the refusal is complete, answers a close frame with its own, closes; one after " +
 			"the other, on net/http. coder, wsverdict and two of the bare cases wait for the client's close frame, so that the connection ends without a reset; the others " +
 			"close at once, which browsers may see as 1006.",
+		Targets: []Target{{Case: "wsverdict", Unit: "ns/op", Most: 1.05, Than: "bare hijack, static bytes"}},
 		Cases: []Case{
 			{"bare hijack, static bytes", serve(func(w http.ResponseWriter, r *http.Request) {
 				conn, _, err := http.NewResponseController(w).Hijack()

@@ -15,6 +15,10 @@ func status() Row {
 	return Row{
 		Name: "status", Title: "A denial becomes an HTTP status", Base: "http.Error",
 		Note: "With a fresh header map each time, which is in the figures. http.Error writes plain text, wsverdict problem+json.",
+		Targets: []Target{
+			{Case: "wsverdict", Unit: "allocs/op", Most: 1, More: "a map and three fields (floor)"},
+			{Case: "wsverdict, with Retry-After and RateLimit", Unit: "allocs/op", Most: 5, More: "a map and three fields (floor)"},
+		},
 		Cases: []Case{
 			{"a map and three fields (floor)", writing(floor{})},
 			{"http.Error", writing(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

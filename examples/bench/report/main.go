@@ -4,13 +4,10 @@ package main
 import (
 	"flag"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +16,7 @@ import (
 )
 
 func main() {
+	bench.Herd()
 	rounds := flag.Int("rounds", 40, "how often each case is run")
 	each := flag.Duration("each", 25*time.Millisecond, "how long a case runs in a round")
 	only := flag.String("row", "", "the name of the one row to run")
@@ -28,17 +26,28 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	head(*rounds, *each)
+	var rows []*measured
 	for _, row := range bench.Rows() {
 		if *only == "" || *only == row.Name {
-			table(row, *rounds)
+			m, err := measure(row, *rounds)
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			rows = append(rows, m)
 		}
+	}
+	head(*rounds, *each)
+	summary(rows)
+	for _, m := range rows {
+		m.print()
 	}
 }
 
 func head(rounds int, each time.Duration) {
 	fmt.Printf("# Measured\n\n")
-	fmt.Printf("What `go run ./examples/bench/report` printed: the cases of a table run in mixed order, %d rounds of %v each. Times are\nthe median of the rounds; a ratio is the median of what it was within a round.\n", rounds, each)
+	fmt.Printf("What `go run ./examples/bench/report` printed. The cases of a table run in mixed order, %d rounds of %v each where it says\n"+
+		"nothing else; figures are the median of the rounds, and a ratio is the median of what it was within a round.\n", rounds, each)
 	fmt.Printf("Ratios matter: the machine is shared, and another one gives other figures. They compare like with like within a table only.\n\n")
 	fmt.Printf("- %s, %s/%s, %d cores, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpu())
 	fmt.Printf("- %s\n", strings.Join(peers(), ", "))
@@ -70,35 +79,4 @@ func cpu() string {
 		return "unknown processor"
 	}
 	return name
-}
-
-func table(row bench.Row, rounds int) {
-	base := slices.IndexFunc(row.Cases, func(c bench.Case) bool { return c.Name == row.Base })
-	last := make([]testing.BenchmarkResult, len(row.Cases))
-	times, ratios := make([][]float64, len(row.Cases)), make([][]float64, len(row.Cases))
-	for range rounds {
-		for _, i := range rand.Perm(len(row.Cases)) { // what one leaves behind is not always the same one's burden
-			last[i] = testing.Benchmark(row.Cases[i].Run)
-			times[i] = append(times[i], float64(last[i].T.Nanoseconds())/float64(last[i].N))
-		}
-		for i, t := range times {
-			ratios[i] = append(ratios[i], t[len(t)-1]/times[base][len(t)-1])
-		}
-	}
-	fmt.Printf("\n## %s\n\n%s\n\n", row.Title, row.Note)
-	fmt.Printf("| | ns/op | B/op | allocs/op | ratio |\n|---|--:|--:|--:|--:|\n")
-	for i, c := range row.Cases {
-		fmt.Printf("| %s | %s | %d | %d | %.2f |\n", c.Name, round(median(times[i])), last[i].AllocedBytesPerOp(), last[i].AllocsPerOp(), median(ratios[i]))
-	}
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
-}
-
-// round keeps three digits: the rest is noise.
-func round(v float64) string {
-	unit := math.Pow(10, math.Floor(math.Log10(v))-2)
-	return strconv.FormatFloat(math.Round(v/unit)*unit, 'f', max(0, int(-math.Floor(math.Log10(unit)))), 64)
 }
