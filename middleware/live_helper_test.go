@@ -106,11 +106,15 @@ func (p *peer) send(f ws.Frame) {
 
 func (p *peer) frame() ws.Frame {
 	p.t.Helper()
-	f, err := ws.ReadFrame(p.r)
+	h, err := ws.ReadHeader(p.r)
+	payload := make([]byte, h.Length)
+	if err == nil {
+		_, err = io.ReadFull(p.r, payload)
+	}
 	if err != nil {
 		p.t.Fatal("read:", err)
 	}
-	return f
+	return ws.Frame{Header: h, Payload: payload}
 }
 
 // say sends a text and wants another back.

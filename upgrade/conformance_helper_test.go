@@ -125,7 +125,7 @@ func (c *client) transcript(onClose func()) (words []string) {
 	var message []byte
 	var op ws.OpCode
 	for closed := false; ; {
-		f, err := ws.ReadFrame(c.in)
+		f, err := readFrame(c.in)
 		if err == io.EOF && closed {
 			return words
 		}

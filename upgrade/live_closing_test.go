@@ -1,8 +1,11 @@
 package upgrade_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -117,6 +120,46 @@ func TestBothCloseAtOnce(t *testing.T) {
 			t.Errorf("closed by %v with %d", by, e.CloseCode)
 		}
 	}
+}
+
+// A heldConn holds its writes up until they are let go.
+type heldConn struct {
+	net.Conn
+	held, letGo chan struct{}
+}
+
+func (c *heldConn) Write(p []byte) (int, error) {
+	close(c.held)
+	<-c.letGo
+	return c.Conn.Write(p)
+}
+
+// The client's close frame may be here while ours is still being written, and the session gone: ours arrives all the same.
+func TestCloseFrameOnItsWay(t *testing.T) {
+	held := &heldConn{held: make(chan struct{}), letGo: make(chan struct{})}
+	results, conns := make(chan result, 1), make(chan *upgrade.Conn, 1)
+	up := &upgrade.Upgrader{LingerTimeout: time.Hour}
+	h := up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
+		conns <- c
+		return listener(results)(ctx, c)
+	}))
+	c := connect(t, newServer(t, hijacker(func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
+		conn, buf, err := w.(http.Hijacker).Hijack()
+		held.Conn = conn
+		return held, buf, err
+	})(h)))
+	conn := receive(t, conns)
+	go conn.Close(banned)
+	receive(t, held.held)
+	c.send(closing)
+	if r := receive(t, results); !errors.Is(r.read, banned) || !errors.Is(r.cause, banned) {
+		t.Errorf("got %+v, want the verdict", r)
+	}
+	eventually(t, "the session is over", func() bool { return len(stacks("(*lingerer).wait")) > 0 || up.Stats().Live == 0 })
+	close(held.letGo)
+	c.wantClose(4403, bannedText)
+	c.wantEOF()
+	wantEmpty(t, up)
 }
 
 // A client that does not answer is not waited for longer than LingerTimeout and the last moment behind it.

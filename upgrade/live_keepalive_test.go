@@ -35,7 +35,7 @@ func polling(ctx context.Context, c *upgrade.Conn) error {
 func pollingRaw(_ context.Context, c *upgrade.Conn) error {
 	for {
 		c.NetConn().SetReadDeadline(time.Now().Add(30 * time.Millisecond))
-		if _, err := ws.ReadFrame(c.NetConn()); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if _, err := readFrame(c.NetConn()); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 	}
@@ -46,7 +46,7 @@ func TestSilentPeer(t *testing.T) {
 	for name, s := range map[string]upgrade.Session{
 		"reads":     listen,
 		"CloseRead": func(ctx context.Context, c *upgrade.Conn) error { c.CloseRead(); <-ctx.Done(); return nil },
-		"raw":       func(_ context.Context, c *upgrade.Conn) error { _, err := ws.ReadFrame(c.NetConn()); return err },
+		"raw":       func(_ context.Context, c *upgrade.Conn) error { _, err := readFrame(c.NetConn()); return err },
 		"polls":     polling,
 		"polls raw": pollingRaw,
 		"half a message": func(ctx context.Context, c *upgrade.Conn) error {
@@ -192,11 +192,11 @@ func TestPingLeavesRawWritesAlone(t *testing.T) {
 			c := admit(t, up, func(_ context.Context, c *upgrade.Conn) error {
 				conn := c.NetConn()
 				prepare(conn)
-				if _, err := ws.ReadFrame(conn); err != nil { // the pong
+				if _, err := readFrame(conn); err != nil { // the pong
 					return err
 				}
 				conn.SetReadDeadline(time.Now().Add(2 * up.WriteTimeout))
-				if _, err := ws.ReadFrame(conn); !errors.Is(err, os.ErrDeadlineExceeded) {
+				if _, err := readFrame(conn); !errors.Is(err, os.ErrDeadlineExceeded) {
 					return err
 				}
 				return wsutil.WriteServerText(conn, []byte("pinged"))

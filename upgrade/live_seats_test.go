@@ -79,7 +79,7 @@ func TestSeatIsGivenBack(t *testing.T) {
 		}, client: closes, status: 101},
 		{name: "shutdown begins", edit: func(up *upgrade.Upgrader, _, second *stool) {
 			second.taking = func() { up.Shutdown(context.Background()) }
-		}, client: closes, status: 101},
+		}, client: func(c *client) { c.wantRestart(4503); c.bye() }, status: 101},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			first, second := &stool{}, &stool{}

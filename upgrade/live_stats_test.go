@@ -68,7 +68,7 @@ func TestStatsAreBounded(t *testing.T) {
 	up := &upgrade.Upgrader{}
 	sessions := map[string]upgrade.Session{
 		"messages": listen,
-		"raw":      func(_ context.Context, c *upgrade.Conn) error { _, err := ws.ReadFrame(c.NetConn()); return err },
+		"raw":      func(_ context.Context, c *upgrade.Conn) error { _, err := readFrame(c.NetConn()); return err },
 	}
 	for name, s := range sessions {
 		addr := newServer(t, up.Handler(run(s)))

@@ -24,7 +24,7 @@ func TestRawReadsAndWritesAtOnce(t *testing.T) {
 		go func() {
 			conn := c.NetConn()
 			close(reading)
-			_, err := ws.ReadFrame(conn)
+			_, err := readFrame(conn)
 			left <- err
 		}()
 		<-reading
@@ -48,7 +48,7 @@ func TestRawUnderPressure(t *testing.T) {
 			conn := c.NetConn()
 			go func() { // whoever reads is waited for: hence the pings
 				for {
-					if _, err := ws.ReadFrame(conn); err != nil {
+					if _, err := readFrame(conn); err != nil {
 						return
 					}
 				}
@@ -74,32 +74,6 @@ func TestRawUnderPressure(t *testing.T) {
 				t.Fatalf("got %+v", f.Header)
 			}
 		}
-		c.bye()
-	}
-}
-
-// The deadline under which the Upgrader writes a ping is not the session's: one that was never set must not end a later write.
-func TestPingLeavesTheWriteDeadline(t *testing.T) {
-	for name, own := range map[string]time.Duration{"none": 0, "its own": time.Hour} {
-		up := &upgrade.Upgrader{PingInterval: 100 * time.Millisecond, WriteTimeout: time.Millisecond}
-		c := admit(t, up, func(_ context.Context, c *upgrade.Conn) error {
-			conn := c.NetConn()
-			if own != 0 {
-				conn.SetWriteDeadline(time.Now().Add(own))
-			}
-			if _, err := ws.ReadFrame(conn); err != nil {
-				return err
-			}
-			return wsutil.WriteServerText(conn, []byte("late"))
-		})
-		c.wantWords("ping ")
-		timer := time.NewTimer(20 * time.Millisecond) // longer than the write timeout; a longer pause makes it no harder
-		<-timer.C
-		c.send(pongFrame(""))
-		if f := c.frame(); string(f.Payload) != "late" {
-			t.Errorf("%s: got %+v %q", name, f.Header, f.Payload)
-		}
-		c.wantClose(1000, "")
 		c.bye()
 	}
 }
