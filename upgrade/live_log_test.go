@@ -103,6 +103,10 @@ func TestLogSaysWhatHappened(t *testing.T) {
 	d := connect(t, newServer(t, up.Use(always(expired))(forbidden(t))))
 	d.wantClose(4401, expiredText)
 	d.bye()
+	eventually(t, "the denial is logged", func() bool {
+		settled, _ := book.lines(t, "websocket settled")
+		return len(settled) == 2
+	})
 	p := admit(t, up, func(context.Context, *upgrade.Conn) error { panic("boom") })
 	p.wantClose(1011, "internal_error;do=backoff")
 	p.bye()

@@ -10,8 +10,8 @@ import (
 // handshake is read from it first. It follows the frames that pass in both directions: frames that the Upgrader writes (a
 // ping, a close frame) go between those of the session, never into one, though gobwas writes a frame in two calls.
 //
-// Who reads raw frames answers pings and close frames, as wsutil does. One goroutine may write while another reads. Use
-// either NetConn or the messages of [Conn], not both. Its Close cuts the connection off without a close frame.
+// Who reads raw frames answers pings and close frames, as wsutil does. One goroutine may write, and wsutil's answers are
+// writes as well. Use either NetConn or the messages of [Conn], not both. Its Close cuts the connection off without a close frame.
 func (c *Conn) NetConn() net.Conn {
 	c.mu.Lock() // not the reader's lock, which is held for as long as a read waits
 	defer c.mu.Unlock()

@@ -236,3 +236,20 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 		c.wantEnd()
 	}
 }
+
+// A message type is no opcode: a session cannot send a control frame as a message.
+func TestMessageTypes(t *testing.T) {
+	c := admit(t, &upgrade.Upgrader{}, func(ctx context.Context, c *upgrade.Conn) error {
+		for _, typ := range []upgrade.MessageType{0, 3, upgrade.MessageType(ws.OpClose), upgrade.MessageType(ws.OpPing)} {
+			if err := c.Write(ctx, typ, nil); err == nil {
+				t.Errorf("Write took type %d", typ)
+			}
+			if _, err := c.Writer(ctx, typ); err == nil {
+				t.Errorf("Writer took type %d", typ)
+			}
+		}
+		return nil
+	})
+	c.wantClose(1000, "")
+	c.bye()
+}

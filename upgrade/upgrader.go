@@ -45,8 +45,8 @@ type Upgrader struct {
 	// Observer is told of every settlement. With none, panics alone are logged, to [log/slog.Default].
 	Observer Observer
 
-	// WriteTimeout bounds the writing of a frame, and of the 101 of an admission: a client that does not read is cut off. 0 means
-	// 5 seconds.
+	// WriteTimeout bounds the writing of a frame, and of the 101 of an admission: a client that does not read is cut off. What a
+	// session writes to [Conn.NetConn] has the deadlines that it sets. 0 means 5 seconds.
 	WriteTimeout time.Duration
 
 	// LingerTimeout is how long a closed connection waits for the client's close frame, in all, however much the client sends. A

@@ -47,6 +47,9 @@ type writeBuffer struct {
 // [Upgrader.WriteTimeout] at most, and is then cut off. If ctx ends while the message is being written, the
 // connection is cut off as well: half a message cannot be taken back. Errors are as in [Conn.Read].
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
+	if typ != Text && typ != Binary {
+		return errMessageType
+	}
 	if err := c.beginMessage(ctx, false); err != nil {
 		return err
 	}
@@ -57,6 +60,9 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 // Writer begins a message that is written in parts, each a frame. Close ends it; other messages wait until then. ctx is as in
 // [Conn.Write] and holds for all of it. A writer that is not closed blocks all others.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
+	if typ != Text && typ != Binary {
+		return nil, errMessageType
+	}
 	if err := c.beginMessage(ctx, true); err != nil {
 		return nil, err
 	}
@@ -70,6 +76,8 @@ type messageWriter struct {
 	op   ws.OpCode // continuation after the first frame
 	done bool
 }
+
+var errMessageType = errors.New("upgrade: a message is Text or Binary")
 
 var errWriterClosed = errors.New("upgrade: write to a message that is closed")
 
