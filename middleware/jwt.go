@@ -155,6 +155,9 @@ func checkJWT(cfg JWTConfig) error {
 	for _, e := range cfg.From {
 		checkExtractor(e, &wrong)
 	}
+	if !validatesClaims(cfg.Options) {
+		wrong.add("Options: claims are not validated; drop jwt.WithoutClaimsValidation")
+	}
 	if cfg.Leeway < 0 {
 		wrong.add("Leeway is negative")
 	}
@@ -162,6 +165,19 @@ func checkJWT(cfg JWTConfig) error {
 		wrong.add("Realm: %q: want printable ASCII without quotes and backslashes", cfg.Realm)
 	}
 	return wrong.err("NewJWT")
+}
+
+// validatesClaims tries the options on a token that expired long ago: a parser does not tell what it is set to.
+func validatesClaims(options []jwt.ParserOption) bool {
+	key := []byte("probe")
+	old := jwt.RegisteredClaims{ExpiresAt: jwt.NewNumericDate(time.Unix(1, 0))}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, old).SignedString(key)
+	if err != nil {
+		return true
+	}
+	parser := jwt.NewParser(append(slices.Clone(options), jwt.WithValidMethods([]string{"HS256"}))...)
+	_, err = parser.ParseWithClaims(token, &jwt.RegisteredClaims{}, func(*jwt.Token) (any, error) { return key, nil })
+	return err != nil
 }
 
 func parserOptions(cfg JWTConfig) []jwt.ParserOption {

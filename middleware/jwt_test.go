@@ -134,11 +134,11 @@ func TestJWTRevocation(t *testing.T) {
 
 func TestJWTConfigMistakes(t *testing.T) {
 	_, err := middleware.NewJWT[appClaims](middleware.JWTConfig{
-		Methods: []string{"none", "ES257"}, Leeway: -1, Realm: `a"b`,
-		From: []request.Extractor{nil, request.ArgumentExtractor{"token"}, request.MultiExtractor{request.ArgumentExtractor{}}},
+		Methods: []string{"none", "ES257"}, Leeway: -1, Realm: `a"b`, Options: []jwt.ParserOption{jwt.WithoutClaimsValidation()},
+		From: []request.Extractor{nil, request.ArgumentExtractor{"token"}, request.MultiExtractor{request.ArgumentExtractor{}}, request.OAuth2Extractor},
 	})
-	if got := mistakes(t, err); got != 8 {
-		t.Errorf("%d mistakes reported, want 8:\n%v", got, err)
+	if got := mistakes(t, err); got != 10 {
+		t.Errorf("%d mistakes reported, want 10:\n%v", got, err)
 	}
 	if panicError(t, func() { middleware.MustJWT[appClaims](middleware.JWTConfig{}) }) == nil {
 		t.Error("MustJWT panics with something other than the error")

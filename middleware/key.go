@@ -45,7 +45,7 @@ func (k Key) hash(seed maphash.Seed) uint64 {
 		return maphash.String(seed, k.text)
 	}
 	a := k.addr.As16()
-	return maphash.Bytes(seed, a[:])
+	return ^maphash.Bytes(seed, a[:]) // not what a string of the same bytes has: limiters know keys by their hashes
 }
 
 // A KeyFunc says whose request r is. ok is false when that cannot be told, which denies the request with 500: a key shared by all

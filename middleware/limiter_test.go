@@ -142,3 +142,14 @@ func TestMemoryLimiterMistakes(t *testing.T) {
 		t.Errorf("%d mistakes, want 2: %v", got, err)
 	}
 }
+
+// A string and an address share no bucket, whatever bytes the string has.
+func TestKeysOfDifferentKindsShareNoBucket(t *testing.T) {
+	addr := netip.MustParseAddr("2001:db8:1:2::")
+	bytes := addr.As16()
+	l := newLimiter(t, middleware.Rate{Requests: 1, Per: time.Hour}, 0)
+	take(t, l, string(bytes[:]), 1)
+	if taken, _ := l.Take(context.Background(), middleware.IPKey(addr), 1); !taken.Allowed {
+		t.Error("a string emptied an address's bucket")
+	}
+}

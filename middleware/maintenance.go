@@ -22,7 +22,16 @@ const forever = math.MaxInt64
 func (s *Switch) On() { s.until.Store(forever) }
 
 // Until turns maintenance on until t, when it ends by itself. Clients are told how long that is. A t that has passed is off.
-func (s *Switch) Until(t time.Time) { s.until.Store(max(0, t.UnixNano())) }
+func (s *Switch) Until(t time.Time) {
+	switch {
+	case t.Year() > 2200: // beyond what nanoseconds can count
+		s.On()
+	case t.Year() < 1970:
+		s.Off()
+	default:
+		s.until.Store(t.UnixNano())
+	}
+}
 
 // Off turns maintenance off.
 func (s *Switch) Off() { s.until.Store(0) }

@@ -28,6 +28,13 @@ func TestSwitch(t *testing.T) {
 			t.Errorf("%s: %v", name, v)
 		}
 	}
+	for _, far := range []int{2262, 3000, 9999} {
+		s.Off()
+		s.Until(time.Date(far, 6, 1, 0, 0, 0, 0, time.UTC))
+		if on, _ := s.State(); !on {
+			t.Errorf("until %d is off", far)
+		}
+	}
 	s.On()
 	s.Off()
 	checkVerdict(t, m.Judge(newRequest(t)), 0, "")

@@ -22,7 +22,7 @@ type SeatsConfig struct {
 // Seats is a policy that allows, and makes the Upgrader take a seat for the connection: when none is left, it is refused with 429
 // too_many_connections;do=backoff. The Upgrader gives the seat back when the connection is gone, exactly once. Memory is
 // bounded by the number of live connections. It is safe for concurrent use; connections of several Upgraders count together where one
-// Seats is mounted in front of each.
+// Seats is mounted in front of each. Mounted twice in one chain it takes two seats for a connection.
 type Seats struct {
 	max    int
 	key    KeyFunc

@@ -106,6 +106,14 @@ func checkExtractor(e request.Extractor, wrong *mistakes) {
 		wrong.add("From: an extractor is nil")
 	case request.ArgumentExtractor:
 		wrong.add("From: request.ArgumentExtractor reads the body, which a handshake must not have; use middleware.Query")
+	case *request.ArgumentExtractor:
+		if e != nil {
+			checkExtractor(*e, wrong)
+		}
+	case *request.MultiExtractor: // as request.OAuth2Extractor is
+		if e != nil {
+			checkExtractor(*e, wrong)
+		}
 	case request.MultiExtractor:
 		for _, each := range e {
 			checkExtractor(each, wrong)

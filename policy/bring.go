@@ -51,8 +51,8 @@ type Seat interface {
 }
 
 // WithValue brings a value along for later policies and the endpoint, which find it in the request's context under key.
-// Only an allow that was enforced delivers it. key must be comparable and of an unexported type, as with
-// [context.WithValue]; any other panics.
+// Only an allow that was enforced delivers it. key should be of an unexported type, as with [context.WithValue];
+// one that is nil or does not compare panics.
 func (v Verdict) WithValue(key, value any) Verdict {
 	mustCompare("WithValue: key", key)
 	return v.with(bring{kind: valueBring, key: key, value: value})

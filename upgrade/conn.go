@@ -23,7 +23,7 @@ type Conn struct {
 	ctx         *lazyContext // nil until somebody asks more of the context than to be passed on
 	id          uint64
 	started     instant
-	raw         *rawConn // nil until the session asks for it
+	raw         *rawState // nil until the session asks for it
 	seats       *seats
 	subprotocol uint8 // its place among config.subprotocols, from 1; 0 for none
 
@@ -126,10 +126,20 @@ func denialIn(err error) *policy.Verdict {
 		return nil
 	}
 	var v policy.Verdict
-	if errors.As(err, &v) && !v.Allowed() {
+	if asVerdict(err, &v) && !v.Allowed() {
 		return &v
 	}
 	return nil
+}
+
+// asVerdict is errors.As. The error's methods are the user's, and may panic: those of a nil pointer do.
+func asVerdict(err error, v *policy.Verdict) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return errors.As(err, v)
 }
 
 // A failure is the cause when a session returned an error: that error, and ErrClosed.
@@ -155,6 +165,7 @@ func (c *Conn) settleDown() {
 	c.mu.Lock()
 	over := c.end.received && c.end.sent || c.end.lost
 	raw, failed := c.raw, c.end.failed()
+	c.end.settled = true
 	c.mu.Unlock()
 	frames := c.in.rest()
 	if raw != nil {
@@ -198,6 +209,7 @@ type ending struct {
 	sent     bool // our close frame is on its way
 	received bool // the client's has come
 	lost     bool // the connection is gone: nothing can be sent any more
+	settled  bool // the session is over
 	by       ClosedBy
 	code     uint16
 	reason   *codes.Reason // until the close frame is written
@@ -303,6 +315,7 @@ func (c *Conn) closedRaw(sent *CloseError) {
 	}
 	c.mu.Unlock()
 	c.config.live.wake(c)
+	c.cancel()
 	c.sentClose()
 }
 
@@ -314,11 +327,19 @@ func (c *Conn) lose(err error) {
 		e.begun, e.code, e.by, e.cause = true, 1006, ByNetwork, err
 	}
 	e.lost = true
-	if c.conn != nil {
-		c.conn.Close()
+	conn := c.conn
+	var holder *rawConn
+	if c.raw != nil {
+		holder = c.raw.holder
 	}
 	c.mu.Unlock()
 	c.cancel()
+	if conn != nil {
+		conn.Close() // not under the lock: over TLS it may wait for seconds
+	}
+	if holder != nil {
+		holder.abandon()
+	}
 }
 
 // over returns why nothing can be read or written any more, nil while it can. Whoever is told finds the context at its end too, though
@@ -339,20 +360,20 @@ func (c *Conn) over() error {
 // (RFC 6455 §7.1.1).
 func (c *Conn) sentClose() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.end.sent = true
-	c.closeIfBoth()
+	both := c.end.received
+	c.mu.Unlock()
+	if both {
+		c.conn.Close()
+	}
 }
 
 func (c *Conn) gotClose() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.end.received = true
-	c.closeIfBoth()
-}
-
-func (c *Conn) closeIfBoth() {
-	if c.end.sent && c.end.received {
+	both := c.end.sent
+	c.mu.Unlock()
+	if both {
 		c.conn.Close()
 	}
 }

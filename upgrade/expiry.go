@@ -49,6 +49,7 @@ func (c *Conn) Extend(e policy.Expiry) error {
 	l := &c.config.live
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	found := false
 	for old := c.timer.expires; old != nil; old = old.next {
 		if old.owner != e.Owner {
 			continue
@@ -56,11 +57,18 @@ func (c *Conn) Extend(e policy.Expiry) error {
 		if old.subject != e.Subject {
 			return ErrSubject
 		}
-		old.at = nanoseconds(e.At)
-		if !c.place.gone {
-			l.schedule(c)
-		}
-		return nil
+		found = true
 	}
-	return ErrNoExpiry
+	if !found {
+		return ErrNoExpiry
+	}
+	for old := c.timer.expires; old != nil; old = old.next { // several where a policy stands in a chain twice
+		if old.owner == e.Owner {
+			old.at = nanoseconds(e.At)
+		}
+	}
+	if !c.place.gone {
+		l.schedule(c)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package upgrade
 import (
 	"cmp"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -10,29 +11,39 @@ import (
 // handshake is read from it first. It follows the frames that pass in both directions: frames that the Upgrader writes (a
 // ping, a close frame) go between those of the session, never into one, though gobwas writes a frame in two calls.
 //
-// Who reads raw frames answers pings and close frames, as wsutil does. One goroutine may write, and wsutil's answers are
-// writes as well. Use either NetConn or the messages of [Conn], not both. Its Close cuts the connection off without a close frame.
+// Who reads raw frames answers pings and close frames: whoever reads by wsutil writes as well. So each goroutine calls NetConn for
+// itself; what it returns must not be shared by two that write. One goroutine reads. Use either NetConn or the messages of
+// [Conn], not both. Its Close cuts the connection off without a close frame.
 func (c *Conn) NetConn() net.Conn {
 	c.mu.Lock() // not the reader's lock, which is held for as long as a read waits
 	defer c.mu.Unlock()
 	if c.raw == nil {
-		c.raw = &rawConn{Conn: c.conn, c: c, in: scanner{keep: true}, out: scanner{keep: true}}
+		c.raw = &rawState{in: scanner{keep: true}, ended: c.end.settled}
 		c.disarm()
 	}
-	return c.raw
+	return &rawConn{Conn: c.conn, c: c, rawState: c.raw, out: scanner{keep: true}}
 }
 
-type rawConn struct {
-	net.Conn
-	c *Conn
-
+// A rawState is what all raw connections of a Conn share.
+type rawState struct {
 	peer     *CloseError // the client's close frame; guarded by Conn.mu
 	deadline time.Time   // of writes, the session's own; guarded by Conn.mu
 
+	holder *rawConn // is within a frame, and holds the output's lock; guarded by Conn.mu
+
 	in    scanner // the reader's
-	out   scanner // the lock's
-	ended bool    // the session is over, and what comes is not its own any more
-	mid   bool    // within a frame that is being written: the lock is held
+	ended bool    // the session is over, and what comes is not its own any more; the reader's
+}
+
+// A rawConn is one writer's: which frame a piece belongs to cannot be told from its bytes.
+type rawConn struct {
+	net.Conn
+	c *Conn
+	*rawState
+
+	writing sync.Mutex // for two goroutines that share it against the rules: frames are spoilt, and nothing else
+	out     scanner
+	mid     bool // within a frame that is being written: the output's lock is held
 }
 
 func (r *rawConn) Read(p []byte) (n int, err error) {
@@ -68,6 +79,8 @@ func (r *rawConn) Read(p []byte) (n int, err error) {
 
 func (r *rawConn) Write(p []byte) (int, error) {
 	c := r.c
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	if !r.mid {
 		c.out.lock.Lock()
 		if err := c.over(); err != nil {
@@ -78,17 +91,38 @@ func (r *rawConn) Write(p []byte) (int, error) {
 	n, err := r.Conn.Write(p)
 	c.out.bytes.Add(uint64(n))
 	c.out.messages.Add(r.out.scan(p[:n]))
+	r.hold(err == nil && !r.out.between())
 	switch {
 	case err != nil:
 		c.lose(err)
 	case r.out.closed:
 		c.closedRaw(r.out.closeError())
 	}
-	r.mid = err == nil && !r.out.between()
 	if !r.mid {
 		c.release()
 	}
 	return n, err
+}
+
+func (r *rawConn) hold(mid bool) {
+	if mid == r.mid {
+		return
+	}
+	r.c.mu.Lock()
+	if r.mid, r.holder = mid, nil; mid {
+		r.holder = r
+	}
+	r.c.mu.Unlock()
+}
+
+// abandon lets go of the output where a frame was begun and never ended: others that write would wait for ever.
+func (r *rawConn) abandon() {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	if r.mid {
+		r.hold(false)
+		r.c.release()
+	}
 }
 
 // Deadlines of the session do not outlast the connection's end.

@@ -48,8 +48,11 @@ func (c *Conn) endSince(since uint64) {
 	}
 	var ends []*scheduledEnd
 	l.mu.Lock()
-	for _, r := range l.recent {
-		if r.number >= since && c.hasAll(r.tags) {
+	for _, r := range slices.Backward(l.recent) {
+		if r.number < since {
+			break
+		}
+		if c.hasAll(r.tags) {
 			ends = append(ends, r.end)
 		}
 	}

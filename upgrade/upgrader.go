@@ -49,8 +49,8 @@ type Upgrader struct {
 	// session writes to [Conn.NetConn] has the deadlines that it sets. 0 means 5 seconds.
 	WriteTimeout time.Duration
 
-	// LingerTimeout is how long a closed connection waits for the client's close frame, in all, however much the client sends. A
-	// quarter of a second later it is gone. 0 means 2 seconds.
+	// LingerTimeout is how long a closed connection waits for the client's close frame, in all, however much the client sends. Then
+	// it is half-closed, and cut off within half a second. 0 means 2 seconds.
 	LingerTimeout time.Duration
 
 	// LingerBytes is how much of what the client still sends is read and discarded in that time. 0 means 8 MiB: a browser
@@ -127,8 +127,8 @@ func (u *Upgrader) read() *config {
 		profile:             u.Profile,
 		observer:            u.Observer,
 		timed:               u.Observer != nil,
-		writeTimeout:        cmp.Or(u.WriteTimeout, 5*time.Second),
-		lingerTimeout:       cmp.Or(u.LingerTimeout, 2*time.Second),
+		writeTimeout:        min(cmp.Or(u.WriteTimeout, 5*time.Second), 24*time.Hour), // instants do not overflow
+		lingerTimeout:       min(cmp.Or(u.LingerTimeout, 2*time.Second), 24*time.Hour),
 		lingerBytes:         cmp.Or(u.LingerBytes, 8<<20),
 		maxMessageBytes:     cmp.Or(u.MaxMessageBytes, 1<<20),
 		pongTicks:           ticks(cmp.Or(u.PingTimeout, 15*time.Second)),

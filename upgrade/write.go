@@ -154,7 +154,7 @@ func (c *Conn) beginMessage(ctx context.Context, stream bool) error {
 		case <-ctx.Done():
 		case <-(*sessionContext)(c).Done():
 		}
-		return cmp.Or(c.over(), ctx.Err())
+		return cmp.Or(c.over(), ctx.Err(), context.Cause((*sessionContext)(c)))
 	}
 }
 
