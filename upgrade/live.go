@@ -1,7 +1,6 @@
 package upgrade
 
 import (
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -207,59 +206,4 @@ func (c *Conn) Tags() []policy.Tag {
 		tags = append(tags, m.of.tag)
 	}
 	return tags
-}
-
-// End closes every live connection that has all the given tags (every one, for none) with a denial's code and reason, and returns
-// how many there are. They are closed at random moments within the given time, so that they do not come back all at once; each is
-// told to wait for v's After plus a random part of that time, for the same reason. 0 closes all now, in the background.
-//
-// For a ban: first record it where the policies look, then call End. A handshake that is under way is refused by the policy, or ended
-// by its tags like a connection that was there, though it is not counted. It panics if v allows.
-func (u *Upgrader) End(v policy.Verdict, within time.Duration, tags ...policy.Tag) int {
-	if v.Allowed() {
-		panic("upgrade: End with an allowing verdict")
-	}
-	c := u.mounted()
-	e := &scheduledEnd{v, within, within}
-	found := c.live.find(e, tags)
-	c.endAll(found, e)
-	return len(found)
-}
-
-// minSpread is below what spreading is good for, and what the wheel can tell apart.
-const minSpread = 2 * tick
-
-func (c *config) endAll(conns []*Conn, e *scheduledEnd) {
-	if e.within < minSpread {
-		for _, conn := range conns {
-			go conn.endWith(e.spread(), ByServer) // a client that does not read holds up its own goroutine only
-		}
-		return
-	}
-	c.live.mu.Lock()
-	defer c.live.mu.Unlock()
-	now := time.Now()
-	for _, conn := range conns {
-		at := c.live.tickAt(now.Add(rand.N(e.within)))
-		if t := &conn.timer; !conn.place.gone && (t.end == nil || at < t.endAt) { // an earlier end than another's counts
-			t.end, t.endAt = e, at
-			c.live.schedule(conn)
-		}
-	}
-}
-
-// A scheduledEnd is shared by all connections that are ended together.
-type scheduledEnd struct {
-	verdict policy.Verdict
-	within  time.Duration // they end
-	back    time.Duration // they come back, after the verdict's own wait
-}
-
-// spread is the verdict for one of them.
-func (e *scheduledEnd) spread() *policy.Verdict {
-	v := e.verdict
-	if e.back > 0 {
-		v = v.WithAfter(v.After() + rand.N(e.back))
-	}
-	return &v
 }

@@ -1,0 +1,162 @@
+package upgrade
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gobwas/ws"
+)
+
+// An input is what the reading side knows. All of it belongs to whoever holds the lock.
+type input struct {
+	lock    sync.Mutex
+	reading atomic.Bool // somebody waits for the client: its silence means something
+	seen    atomic.Uint32
+
+	frame ws.Header // the frame that is being read
+	left  int64     // of its payload
+	room  int64     // what the message may still have
+	limit int64
+
+	buf             []byte // inline, or borrowed while data pours in, or what came behind the handshake
+	r, w            uint32
+	messages, bytes uint64
+
+	paused  uint32    // tick of the last read's end
+	message ws.OpCode // the message that is being read; 0 between messages
+	typ     ws.OpCode // of the last message that began
+	pos     uint8     // in the frame's mask
+	full    bool      // the last read filled buf: there is more
+	lent    bool      // buf is the reader's own
+	text    textCheck
+
+	// Room for a whole control frame (131 bytes), and for a small message: what an idle connection needs. With it a Conn has 512
+	// bytes, which is a size class, and the last one without a header of the allocator's.
+	inline [138]byte
+}
+
+// borrowed is a size class of the allocator, with room for a message of 16 KB and its header.
+const borrowed = 18 << 10
+
+var inputs = sync.Pool{New: func() any { return new([borrowed]byte) }}
+
+// direct is from which size on a read goes past the buffer.
+const direct = 4 << 10
+
+// fill reads once more from the connection. An idle connection waits in its inline buffer, or in one that its reader has lent; while
+// data pours in, a larger one is borrowed.
+func (c *Conn) fill() error {
+	in := &c.in
+	if in.r == in.w {
+		in.choose()
+	} else if int(in.w) == len(in.buf) {
+		in.compact()
+	}
+	return c.receive()
+}
+
+func (c *Conn) receive() error {
+	in := &c.in
+	n, err := c.conn.Read(in.buf[in.w:])
+	in.w += uint32(n)
+	in.full = int(in.w) == len(in.buf)
+	c.saw(n)
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// choose picks the buffer for what comes next, when nothing is left in the present one.
+func (in *input) choose() {
+	in.r, in.w = 0, 0
+	if in.full && len(in.buf) == borrowed && !in.lent {
+		return
+	}
+	in.free()
+	in.buf = in.inline[:]
+	if in.full {
+		in.buf = inputs.Get().(*[borrowed]byte)[:]
+	}
+}
+
+// compact makes room behind the bytes that are there: fewer than a control frame's, or a header's. There are more, for they
+// fill a buffer.
+func (in *input) compact() {
+	rest, to := in.buffered(), in.buf
+	if len(to) != borrowed || in.lent {
+		to = inputs.Get().(*[borrowed]byte)[:]
+	}
+	in.r, in.w = 0, uint32(copy(to, rest))
+	in.buf, in.lent = to, false
+}
+
+// lend has the next bytes read into the room that the reader has for the message, if that makes fewer reads: the message then moves
+// down over its header. It needs no more than what is there: what is written of the message stays behind what is read.
+func (in *input) lend(buf []byte) bool {
+	room := min(cap(buf), borrowed)
+	if in.r != in.w || in.message != 0 || room <= len(in.inline) || in.full && room < borrowed {
+		return false
+	}
+	in.r, in.w = 0, 0
+	in.free()
+	in.buf, in.lent = buf[:room], true
+	return true
+}
+
+// reclaim moves what is left behind the message out of the reader's buffer.
+func (in *input) reclaim() {
+	if !in.lent {
+		return
+	}
+	rest := in.buffered()
+	in.buf, in.lent = in.inline[:], false
+	if len(rest) > len(in.inline) {
+		in.buf = inputs.Get().(*[borrowed]byte)[:]
+	}
+	in.r, in.w = 0, uint32(copy(in.buf, rest))
+}
+
+func (in *input) free() {
+	if len(in.buf) == borrowed && !in.lent {
+		inputs.Put((*[borrowed]byte)(in.buf))
+	}
+	in.buf, in.lent = nil, false
+}
+
+func (in *input) buffered() []byte { return in.buf[in.r:in.w] }
+
+// rest is a scanner that goes on where in stands. A fault does not stop it: the client's close frame is still to come. Behind a
+// length that is none, everything is payload.
+func (in *input) rest() scanner {
+	if in.frame.Length < 0 {
+		return scanner{inside: true, left: 1<<64 - 1}
+	}
+	return scanner{inside: in.left > 0, left: uint64(in.left)}
+}
+
+// waits and waited note that somebody reads, for the wheel. After a pause the client's silence counts from now: what it said
+// meanwhile is still to be read. Reads that follow each other, as those of a session that polls, are one wait.
+func (c *Conn) waits() {
+	if now := c.config.live.now.Load(); now > c.in.paused+1 {
+		c.in.seen.Store(now)
+	}
+	c.in.reading.Store(true)
+}
+
+func (c *Conn) waited() {
+	c.in.reading.Store(false)
+	c.in.paused = c.config.live.now.Load()
+}
+
+// saw notes a sign of life.
+func (c *Conn) saw(n int) {
+	if n > 0 {
+		c.in.bytes += uint64(n)
+		c.in.seen.Store(c.config.live.now.Load())
+	}
+}
