@@ -5,7 +5,8 @@
 //	go run ./examples/bench/report            all cases, many rounds in mixed order; prints docs/measured.md
 //
 // In memory a request that a browser sent is replayed on a ResponseWriter that can be hijacked again and again ([fakeWriter]). What it
-// costs is in every figure of a row, and is that row's floor. Timing fails no test; what was promised about allocations does.
+// costs is in every figure of a row, and is that row's floor. Where thousands of connections are held, server and clients are processes of
+// their own ([Herd]). Timing fails no test; what was promised about allocations does.
 package bench
 
 import "testing"

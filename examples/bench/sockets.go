@@ -30,7 +30,8 @@ func sockets() Row {
 		Name: "sockets", Title: "A refusal over real sockets (loopback)", Base: "bare hijack, static bytes",
 		Note: "A client dials, sends a handshake, reads until the refusal is complete, answers a close frame with its own, closes; one after " +
 			"the other, on net/http. coder, wsverdict and two of the bare cases wait for the client's close frame, so that the connection ends without a reset; the others " +
-			"close at once, which browsers may see as 1006.",
+			"close at once, which browsers may see as 1006. So does the yardstick: what waiting costs by hand, on a goroutine of its own so that net/http's " +
+			"buffers are free to go meanwhile, is the row to compare wsverdict's work with.",
 		Targets: []Target{{Case: "wsverdict", Unit: "ns/op", Most: 1.05, Than: "bare hijack, static bytes"}},
 		Cases: []Case{
 			{"bare hijack, static bytes", serve(func(w http.ResponseWriter, r *http.Request) {

@@ -17,7 +17,7 @@ import (
 
 func main() {
 	bench.Herd()
-	rounds := flag.Int("rounds", 40, "how often each case is run")
+	rounds := flag.Int("rounds", 20, "how often each case is run")
 	each := flag.Duration("each", 25*time.Millisecond, "how long a case runs in a round")
 	only := flag.String("row", "", "the name of the one row to run")
 	testing.Init()
@@ -29,7 +29,9 @@ func main() {
 	var rows []*measured
 	for _, row := range bench.Rows() {
 		if *only == "" || *only == row.Name {
+			begun := time.Now()
 			m, err := measure(row, *rounds)
+			fmt.Fprintf(os.Stderr, "%-12s %v\n", row.Name, time.Since(begun).Round(time.Second/10))
 			if err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
@@ -48,7 +50,7 @@ func head(rounds int, each time.Duration) {
 	fmt.Printf("# Measured\n\n")
 	fmt.Printf("What `go run ./examples/bench/report` printed. The cases of a table run in mixed order, %d rounds of %v each where it says\n"+
 		"nothing else; figures are the median of the rounds, and a ratio is the median of what it was within a round.\n", rounds, each)
-	fmt.Printf("Ratios matter: the machine is shared, and another one gives other figures. They compare like with like within a table only.\n\n")
+	fmt.Printf("Ratios matter, a few hundredths of one do not: the machine is shared, and another one gives other figures. They compare like with like within a table only.\n\n")
 	fmt.Printf("- %s, %s/%s, %d cores, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpu())
 	fmt.Printf("- %s\n", strings.Join(peers(), ", "))
 	fmt.Printf("- Everybody at their defaults. In memory one request with Chromium's headers is replayed on a ResponseWriter that can be\n" +

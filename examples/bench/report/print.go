@@ -57,7 +57,9 @@ func (m *measured) judge(t bench.Target) []string {
 	case t.Than != "":
 		target, met = fmt.Sprintf("≤ %v × %s", t.Most, t.Than), m.ratio(t.Case, t.Than, t.Unit) <= t.Most
 	case t.More != "":
-		target, met = "≤ "+withUnit(t.Most, t.Unit)+" more", ours-m.value(t.More, t.Unit) <= t.Most
+		target, met = fmt.Sprintf("≤ %s more than %s", withUnit(t.Most, t.Unit), t.More), ours-m.value(t.More, t.Unit) <= t.Most
+	case len(m.Targets) > 0 && t.Most == 0:
+		target, met = withUnit(0, t.Unit), ours == 0
 	case len(m.Targets) > 0:
 		target, met = "≤ "+withUnit(t.Most, t.Unit), ours <= t.Most
 	}
