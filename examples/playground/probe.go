@@ -11,7 +11,7 @@ import (
 )
 
 // sendWrongVersion sends the handshake that no browser sends, one of version 8, to this very server, and tells the page
-// what came back.
+// what came back. The run is named by "of": the recording is of the probe, not of the page's request for it.
 func (p *playground) sendWrongVersion(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
@@ -20,7 +20,7 @@ func (p *playground) sendWrongVersion(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no local address", http.StatusInternalServerError)
 		return
 	}
-	answer, err := p.dialVersion8(ctx, self.String(), r.URL.Query().Get("run"))
+	answer, err := p.dialVersion8(ctx, self.String(), r.URL.Query().Get("of"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return

@@ -60,7 +60,7 @@ const senders = {
   },
 
   async server(_, __, run) {
-    const response = await fetch(`wrong-version?run=${run}`, { method: "POST" });
+    const response = await fetch(`wrong-version?of=${run}`, { method: "POST" });
     if (!response.ok) throw new Error(await response.text());
     const { status, version } = await response.json();
     return { sent: "by a client in the server", status, "speaks version": version };
