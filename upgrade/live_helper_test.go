@@ -22,12 +22,15 @@ import (
 // eventually polls for what tells nobody that it has happened.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for pause := time.Millisecond; !ok(); pause = min(2*pause, 50*time.Millisecond) {
-		if time.Now().After(deadline) {
+	deadline := time.After(patience)
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !ok() {
+		select {
+		case <-again.C:
+		case <-deadline:
 			t.Fatalf("it never came to this: %s", what)
 		}
-		time.Sleep(pause)
 	}
 }
 

@@ -22,13 +22,19 @@ func TestMain(m *testing.M) {
 
 // leaked returns the stacks that are still of this package or of net/http when the time is over, "" as soon as there are none.
 func leaked(within time.Duration) string {
-	deadline := time.Now().Add(within)
+	deadline := time.After(within)
+	again := time.NewTicker(10 * time.Millisecond) // the end of a goroutine can only be polled
+	defer again.Stop()
 	for {
 		left := ours()
-		if len(left) == 0 || time.Now().After(deadline) {
+		if len(left) == 0 {
+			return ""
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
 			return strings.Join(left, "\n\n")
 		}
-		time.Sleep(10 * time.Millisecond) // the end of a goroutine can only be polled
 	}
 }
 
