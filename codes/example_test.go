@@ -69,22 +69,37 @@ func ExampleCatalog() {
 
 // A scheme of one's own begins with another and changes what differs.
 func ExampleProfile() {
-	centrifuge := func(d codes.Denial) uint16 {
-		switch action := d.Reason.Action(); {
-		case d.Code == codes.Unauthorized && action == codes.Stop:
-			return 3500 // invalid token
-		case action == codes.Stop:
-			return 4500 // terminal
+	discord := func(d codes.Denial) uint16 {
+		switch {
+		case d.Code == codes.Unauthorized:
+			return 4004 // authentication failed
+		case d.Code == codes.TooManyRequests:
+			return 4008 // rate limited
 		}
-		return 4000 // reconnect
+		return codes.IANA(d)
 	}
 	for _, d := range []codes.Denial{
 		{Code: codes.Unauthorized, Status: 401, Reason: codes.NewReason("token_revoked", codes.Stop, 0)},
 		{Code: codes.ServiceUnavailable, Status: 503, Reason: codes.NewReason("restart", codes.Reconnect, 0)},
 	} {
-		fmt.Println(d.Reason, codes.Mirrored(d), codes.IANA(d), codes.GraphQLTransportWS(d), centrifuge(d))
+		fmt.Println(d.Reason, codes.Mirrored(d), codes.IANA(d), codes.GraphQLTransportWS(d), codes.Centrifuge(d), codes.Pusher(d), discord(d))
 	}
 	// Output:
-	// token_revoked;do=stop 4401 3000 4401 3500
-	// restart;do=reconnect 4503 1012 1012 4000
+	// token_revoked;do=stop 4401 3000 4401 3500 4009 4004
+	// restart;do=reconnect 4503 1012 1012 3001 4200 1012
+}
+
+// A client in Go learns the same from a close frame as a page does.
+func ExampleReadClose() {
+	for _, frame := range []struct {
+		code   uint16
+		reason string
+	}{{4401, "token_expired;do=refresh"}, {4503, "restart;do=reconnect;after=3"}, {1013, "try later"}} {
+		o := codes.ReadClose(codes.FromMirrored, frame.code, frame.reason)
+		fmt.Printf("%d %q: %s, wait %v, HTTP %d\n", o.Code, o.Slug, o.Action, o.After, o.Status)
+	}
+	// Output:
+	// 4401 "token_expired": refresh, wait 0s, HTTP 401
+	// 4503 "restart": reconnect, wait 3s, HTTP 503
+	// 1013 "": backoff, wait 0s, HTTP 503
 }

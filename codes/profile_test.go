@@ -4,11 +4,13 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
 )
 
-// denials yields every code with every action; an application's own code with statuses of each kind that it may declare.
+// denials yields every code with every action; an application's own code with statuses of each kind
+// that it may declare.
 func denials(yield func(codes.Denial) bool) {
 	for code := codes.Code(4000); code <= 4999; code++ {
 		statuses := []int{400, 401, 403, 408, 429, 499, 500, 503, 504, 599}
@@ -25,15 +27,19 @@ func denials(yield func(codes.Denial) bool) {
 	}
 }
 
+var profiles = []struct {
+	name    string
+	profile codes.Profile
+	reading codes.Reading
+}{
+	{name: "Mirrored", profile: codes.Mirrored, reading: codes.FromMirrored},
+	{name: "IANA", profile: codes.IANA, reading: codes.FromIANA},
+	{name: "GraphQLTransportWS", profile: codes.GraphQLTransportWS, reading: codes.FromGraphQLTransportWS},
+	{name: "Centrifuge", profile: codes.Centrifuge, reading: codes.FromCentrifuge},
+	{name: "Pusher", profile: codes.Pusher, reading: codes.FromPusher},
+}
+
 func TestProfilesAreTotal(t *testing.T) {
-	profiles := []struct {
-		name    string
-		profile codes.Profile
-	}{
-		{name: "Mirrored", profile: codes.Mirrored},
-		{name: "IANA", profile: codes.IANA},
-		{name: "GraphQLTransportWS", profile: codes.GraphQLTransportWS},
-	}
 	for _, p := range profiles {
 		for d := range denials {
 			if got := p.profile(d); !codes.Sendable(got) {
@@ -127,7 +133,8 @@ func TestGraphQLTransportWS(t *testing.T) {
 	}
 }
 
-// The protocol's clients know no reasons: whatever the table, a code must make them do what the denial says.
+// The protocol's clients know no reasons: whatever the table, a code must make them do what the
+// denial says.
 func TestGraphQLTransportWSIsActedOnRightly(t *testing.T) {
 	fatal := []uint16{4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500}
 	retried := []uint16{4403, 4408, 4504, 1001, 1005, 1006, 1012, 1013, 1014}
@@ -149,6 +156,99 @@ func TestGraphQLTransportWSIsActedOnRightly(t *testing.T) {
 		}
 		if !slices.Contains(want, got) {
 			t.Errorf("%d with %s became %d, want one of %v", d.Code, action, got, want)
+		}
+	}
+}
+
+func TestCentrifuge(t *testing.T) {
+	tests := []struct {
+		code                              codes.Code
+		status                            int
+		stop, refresh, backoff, reconnect uint16
+	}{
+		{code: codes.BadRequest, stop: 3501, refresh: 3014, backoff: 3011, reconnect: 3011},
+		{code: codes.Unauthorized, stop: 3500, refresh: 3014, backoff: 3011, reconnect: 3011},
+		{code: codes.Forbidden, stop: 3507, refresh: 3014, backoff: 3011, reconnect: 3011},
+		{code: codes.NotFound, stop: 3501, refresh: 3014, backoff: 3011, reconnect: 3011},
+		{code: codes.NotAcceptable, stop: 3506, refresh: 3014, backoff: 3011, reconnect: 3011},
+		{code: codes.RequestTimeout, stop: 3501, refresh: 3014, backoff: 3011, reconnect: 3011},
+		{code: codes.TooManyRequests, stop: 3504, refresh: 3014, backoff: 3013, reconnect: 3013},
+		{code: codes.InternalServerError, stop: 3503, refresh: 3014, backoff: 3004, reconnect: 3004},
+		{code: codes.ServiceUnavailable, stop: 3503, refresh: 3014, backoff: 3001, reconnect: 3001},
+		{code: codes.GatewayTimeout, stop: 3503, refresh: 3014, backoff: 3004, reconnect: 3004},
+		{code: 4000, status: 403, stop: 3507, refresh: 3014, backoff: 4000, reconnect: 4000},
+		{code: 4399, status: 503, stop: 3503, refresh: 3014, backoff: 4399, reconnect: 4399},
+		{code: 4600, status: 403, stop: 4600, refresh: 3014, backoff: 3011, reconnect: 3011},
+		{code: 4999, status: 429, stop: 4999, refresh: 3014, backoff: 3013, reconnect: 3013},
+	}
+	for _, tc := range tests {
+		speaks(t, codes.Centrifuge, tc.code, tc.status, tc.stop, tc.refresh, tc.backoff, tc.reconnect)
+	}
+}
+
+func TestPusher(t *testing.T) {
+	tests := []struct {
+		code                              codes.Code
+		status                            int
+		stop, refresh, backoff, reconnect uint16
+	}{
+		{code: codes.BadRequest, stop: 4003, refresh: 4003, backoff: 4100, reconnect: 4200},
+		{code: codes.Unauthorized, stop: 4009, refresh: 4009, backoff: 4100, reconnect: 4200},
+		{code: codes.Forbidden, stop: 4009, refresh: 4009, backoff: 4100, reconnect: 4200},
+		{code: codes.NotFound, stop: 4005, refresh: 4005, backoff: 4100, reconnect: 4200},
+		{code: codes.NotAcceptable, stop: 4007, refresh: 4007, backoff: 4100, reconnect: 4200},
+		{code: codes.Gone, stop: 4005, refresh: 4005, backoff: 4100, reconnect: 4200},
+		{code: codes.UpgradeRequired, stop: 4007, refresh: 4007, backoff: 4100, reconnect: 4200},
+		{code: codes.TooManyRequests, stop: 4004, refresh: 4004, backoff: 4100, reconnect: 4200},
+		{code: codes.ServiceUnavailable, stop: 4003, refresh: 4003, backoff: 4100, reconnect: 4200},
+		{code: 4000, status: 403, stop: 4009, refresh: 4009, backoff: 4100, reconnect: 4200}, // 4000 is "come back over TLS"
+		{code: 4050, status: 403, stop: 4050, refresh: 4050, backoff: 4100, reconnect: 4200},
+		{code: 4150, status: 403, stop: 4009, refresh: 4009, backoff: 4150, reconnect: 4200},
+		{code: 4250, status: 403, stop: 4009, refresh: 4009, backoff: 4100, reconnect: 4250},
+		{code: 4350, status: 403, stop: 4350, refresh: 4350, backoff: 4100, reconnect: 4200},
+		{code: 4600, status: 403, stop: 4600, refresh: 4600, backoff: 4100, reconnect: 4200},
+	}
+	for _, tc := range tests {
+		speaks(t, codes.Pusher, tc.code, tc.status, tc.stop, tc.refresh, tc.backoff, tc.reconnect)
+	}
+	restart := codes.Denial{Code: codes.ServiceUnavailable, Status: 503, Reason: codes.NewReason("restart", codes.Reconnect, time.Second)}
+	if got := codes.Pusher(restart); got != 4100 {
+		t.Errorf("a reconnect that is to wait is %d, want 4100: on 4200 everybody comes back at once", got)
+	}
+}
+
+// speaks holds a profile to what it says for code with each action. A status of 0 is the code's own.
+func speaks(t *testing.T, profile codes.Profile, code codes.Code, status int, stop, refresh, backoff, reconnect uint16) {
+	t.Helper()
+	if status == 0 {
+		status, _ = code.Status()
+	}
+	speak := func(do codes.Action) uint16 {
+		return profile(codes.Denial{Code: code, Status: status, Reason: codes.NewReason("x", do, 0)})
+	}
+	for i, want := range []uint16{stop, refresh, backoff, reconnect} {
+		if do := codes.Stop + codes.Action(i); speak(do) != want {
+			t.Errorf("%d with %s: %d, want %d", code, do, speak(do), want)
+		}
+	}
+	if got, want := speak(0), speak(code.Action()); got != want {
+		t.Errorf("%d without action: %d, want %d as with %s", code, got, want, code.Action())
+	}
+}
+
+// These clients go by ranges: the code alone must have them stop or come back as the denial says.
+func TestRangesAreActedOnRightly(t *testing.T) {
+	for d := range denials {
+		action := d.Reason.Action()
+		if action == 0 {
+			action = d.Code.Action()
+		}
+		if got := codes.Centrifuge(d); (got >= 3500 && got <= 3999 || got >= 4500) != (action == codes.Stop) || got < 3000 {
+			t.Errorf("Centrifuge: %d with %s became %d", d.Code, action, got)
+		}
+		got, retried := codes.Pusher(d), action == codes.Backoff || action == codes.Reconnect
+		if (got >= 4100 && got <= 4299) != retried || got <= 4000 {
+			t.Errorf("Pusher: %d with %s became %d", d.Code, action, got)
 		}
 	}
 }

@@ -44,13 +44,13 @@ func TestTableInDocsIsCurrent(t *testing.T) {
 
 func codeTable() []byte {
 	var b bytes.Buffer
-	b.WriteString("\n| code | HTTP status | name | default action | what it says to people | IANA profile | graphql-transport-ws profile |\n")
-	b.WriteString("|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n| code | HTTP status | name | default action | what it says to people | IANA | graphql-transport-ws | Centrifuge | Pusher |\n")
+	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	for _, e := range codes.Catalog() {
 		status, _ := e.Code.Status()
 		d := codes.Denial{Code: e.Code, Status: status, Reason: codes.NewReason("x", e.Action, 0)}
-		fmt.Fprintf(&b, "| %d | %d | %s | %s | %s | %d | %d |\n",
-			e.Code, status, e.Name, e.Action, e.Text, codes.IANA(d), codes.GraphQLTransportWS(d))
+		fmt.Fprintf(&b, "| %d | %d | %s | %s | %s | %d | %d | %d | %d |\n",
+			e.Code, status, e.Name, e.Action, e.Text, codes.IANA(d), codes.GraphQLTransportWS(d), codes.Centrifuge(d), codes.Pusher(d))
 	}
 	b.WriteString("\n")
 	return b.Bytes()
