@@ -24,6 +24,9 @@ func TestCatalogIsInOrderAndFound(t *testing.T) {
 		if got := e.Code.Text(); got != e.Text {
 			t.Errorf("%d: Text() = %q, the catalog says %q", e.Code, got, e.Text)
 		}
+		if got, _ := e.Code.Status(); got != e.Status {
+			t.Errorf("%d: Status() = %d, the catalog says %d", e.Code, got, e.Status)
+		}
 		if !strings.HasSuffix(e.Text, ".") {
 			t.Errorf("%d: %q is no sentence", e.Code, e.Text)
 		}
