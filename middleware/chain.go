@@ -41,7 +41,7 @@ func (c Chain) RateLimit(cfg RateLimitConfig) func(http.Handler) http.Handler {
 }
 
 // Maintenance mounts [NewMaintenance].
-func (c Chain) Maintenance(s *Switch, bypass ...policy.Policy) func(http.Handler) http.Handler {
+func (c Chain) Maintenance(s MaintenanceState, bypass ...policy.Policy) func(http.Handler) http.Handler {
 	return c.Use(NewMaintenance(s, bypass...))
 }
 

@@ -59,7 +59,7 @@ func Example() {
 		r.Use(
 			ws.Origin("https://app.example.com", "https://*.example.com"),
 			ws.Maintenance(down),
-			ws.RateLimit(middleware.RateLimitConfig{Rate: 20, Per: time.Minute, Key: middleware.ByIP}),
+			ws.RateLimit(middleware.RateLimitConfig{Rate: middleware.PerMinute(20), Key: middleware.ByIP}),
 			ws.Use(users),
 		)
 		r.With(ws.Use(policy.Named("members", policy.Func(membersOnly)))).Handle("/rooms/{room}", up.Handler(chat))
@@ -164,7 +164,7 @@ func ExampleChain_Shadow() {
 			refused[e.Policy+" "+e.Verdict.Slug()]++
 		}
 	})})
-	limit, err := middleware.NewRateLimit(middleware.RateLimitConfig{Rate: 1, Per: time.Minute})
+	limit, err := middleware.NewRateLimit(middleware.RateLimitConfig{Rate: middleware.PerMinute(1)})
 	if err != nil {
 		panic(err)
 	}

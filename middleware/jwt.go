@@ -102,6 +102,7 @@ func (j *JWT[C]) Judge(r *http.Request) policy.Verdict {
 	v = v.WithValue(claimsKey[C]{j}, claims)
 	c := j.asClaims(claims)
 	subject, _ := c.GetSubject()
+	v = v.WithSubject(subject)
 	if j.tag != "" && subject != "" {
 		v = v.WithTag(j.tag, subject)
 	}
@@ -167,17 +168,10 @@ func (j *JWT[C]) Claims(r *http.Request) (claims C, ok bool) {
 	return claims, false
 }
 
-// WithClaims returns a copy of r for which [JWT.Claims] returns claims: for tests of what stands behind j.
+// WithClaims returns a copy of r for which [JWT.Claims] returns claims, and policy.Subject their subject: for tests of what stands
+// behind j.
 func (j *JWT[C]) WithClaims(r *http.Request, claims C) *http.Request {
+	subject, _ := j.asClaims(&claims).GetSubject()
+	r = policy.WithSubject(r, subject)
 	return r.WithContext(context.WithValue(r.Context(), claimsKey[C]{j}, &claims))
-}
-
-// BySubject is a key function for [RateLimitConfig.Key]: the sub claim. ok is false without claims or with an empty one.
-func (j *JWT[C]) BySubject(r *http.Request) (key Key, ok bool) {
-	c, ok := r.Context().Value(claimsKey[C]{j}).(*C)
-	if !ok {
-		return Key{}, false
-	}
-	subject, err := j.asClaims(c).GetSubject()
-	return StringKey(subject), err == nil && subject != ""
 }

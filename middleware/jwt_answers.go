@@ -40,7 +40,7 @@ func newAnswers(realm string) answers {
 	return answers{
 		// RFC 6750 §3.1: who sent no token learns nothing but that one is wanted.
 		missing: policy.Close(codes.Unauthorized, "token_missing").WithDetail("A token is required.").
-			WithHeader("Www-Authenticate", challenge("")),
+			WithHeader("Www-Authenticate", challenge("")).Missing(),
 		malformed:             invalid("token_malformed", codes.Stop, "The token is malformed."),
 		signature:             invalid("token_signature_invalid", codes.Refresh, "The token's signature is invalid."),
 		expired:               invalid("token_expired", codes.Refresh, "The token has expired."),

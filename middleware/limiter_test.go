@@ -13,18 +13,24 @@ import (
 	"github.com/wsverdict/wsverdict/middleware"
 )
 
-func newLimiter(t testing.TB, rate middleware.Rate, maxKeys int) *middleware.MemoryLimiter {
+// limited is a MemoryLimiter that is asked for one rate.
+type limited struct {
+	*middleware.MemoryLimiter
+	rate middleware.Rate
+}
+
+func newLimiter(t testing.TB, rate middleware.Rate, maxKeys int) limited {
 	t.Helper()
-	l, err := middleware.NewMemoryLimiter(rate, maxKeys)
+	l, err := middleware.NewMemoryLimiter(maxKeys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l
+	return limited{l, rate}
 }
 
-func take(t testing.TB, l middleware.Limiter, key string, cost int) middleware.Taken {
+func take(t testing.TB, l limited, key string, cost int) middleware.Taken {
 	t.Helper()
-	taken, err := l.Take(context.Background(), middleware.StringKey(key), cost)
+	taken, err := l.Take(context.Background(), middleware.NewKey("user", key), l.rate, cost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,26 +126,20 @@ func TestMemoryLimiterAllocatesNothing(t *testing.T) {
 	l := newLimiter(t, middleware.Rate{Requests: 1, Per: time.Minute}, 0)
 	for name, key := range map[string]middleware.Key{
 		"IPv4": middleware.IPKey(netip.MustParseAddr("192.0.2.1")), "IPv6": middleware.IPKey(netip.MustParseAddr("2001:db8::1")),
-		"string": middleware.StringKey("alice"),
+		"string": middleware.NewKey("user", "alice"),
 	} {
-		if n := testing.AllocsPerRun(100, func() { l.Take(context.Background(), key, 1) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { l.Take(context.Background(), key, l.rate, 1) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
 }
 
 func TestMemoryLimiterMistakes(t *testing.T) {
-	for _, rate := range []middleware.Rate{
-		{}, {Requests: 1}, {Per: time.Second}, {Requests: -1, Per: time.Second}, {Requests: 2, Per: 1},
-		{Requests: 1, Per: time.Second, Burst: -1}, {Requests: 1, Per: math.MaxInt64, Burst: 5}, {Requests: 1, Per: time.Second, Burst: math.MaxInt},
-	} {
-		if _, err := middleware.NewMemoryLimiter(rate, 0); err == nil {
-			t.Errorf("%+v was taken", rate)
+	for _, n := range []int{-1, 1<<28 + 1} {
+		_, err := middleware.NewMemoryLimiter(n)
+		if got := mistakes(t, err); got != 1 {
+			t.Errorf("%d keys: %d mistakes, want 1: %v", n, got, err)
 		}
-	}
-	_, err := middleware.NewMemoryLimiter(middleware.Rate{}, -1)
-	if got := mistakes(t, err); got != 2 {
-		t.Errorf("%d mistakes, want 2: %v", got, err)
 	}
 }
 
@@ -149,7 +149,27 @@ func TestKeysOfDifferentKindsShareNoBucket(t *testing.T) {
 	bytes := addr.As16()
 	l := newLimiter(t, middleware.Rate{Requests: 1, Per: time.Hour}, 0)
 	take(t, l, string(bytes[:]), 1)
-	if taken, _ := l.Take(context.Background(), middleware.IPKey(addr), 1); !taken.Allowed {
+	if taken, _ := l.Take(context.Background(), middleware.IPKey(addr), l.rate, 1); !taken.Allowed {
 		t.Error("a string emptied an address's bucket")
+	}
+}
+
+// Each request brings its rate: two plans in one limiter, each with what it may.
+func TestMemoryLimiterWithTwoRates(t *testing.T) {
+	l := newLimiter(t, middleware.Rate{}, 0)
+	free, paid := limited{l.MemoryLimiter, middleware.PerHour(1)}, limited{l.MemoryLimiter, middleware.PerHour(3)}
+	for i, want := range []bool{true, false, false, false} {
+		if got := take(t, free, "alice", 1); got.Allowed != want {
+			t.Errorf("free, request %d: %+v", i+1, got)
+		}
+	}
+	for i, want := range []bool{true, true, true, false} {
+		got := take(t, paid, "bob", 1)
+		if got.Allowed != want || want && got.Remaining != 2-i {
+			t.Errorf("paid, request %d: %+v", i+1, got)
+		}
+	}
+	if got := take(t, paid, "alice", 1); got.Allowed { // her hour of waiting is longer than the new plan's bucket
+		t.Errorf("a spent bucket was reset by a change of plan: %+v", got)
 	}
 }

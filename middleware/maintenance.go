@@ -61,10 +61,17 @@ func (s *Switch) Drain(up *upgrade.Upgrader, within time.Duration, tags ...polic
 	return up.End(maintenanceUntil(end), within, tags...)
 }
 
-// A Maintenance is the policy that denies while its Switch is on: 503 maintenance;do=backoff, with the wait if the end is
+// A MaintenanceState says whether there is maintenance now, and when it ends: the zero time if that is not known. A [*Switch] is one. One
+// that a fleet shares answers from what it knows at the moment: State is called for every request, concurrently, and must
+// not wait.
+type MaintenanceState interface {
+	State() (on bool, end time.Time)
+}
+
+// A Maintenance is the policy that denies while there is maintenance: 503 maintenance;do=backoff, with the wait if the end is
 // known.
 type Maintenance struct {
-	state  *Switch
+	state  MaintenanceState
 	bypass policy.Policy // nil for none
 }
 
@@ -73,7 +80,7 @@ type Maintenance struct {
 //
 // A bypass that looks at claims (administrators) must stand behind the JWT that brings them; everybody is then
 // authenticated during maintenance too. One that looks at addresses can stand in front.
-func NewMaintenance(s *Switch, bypass ...policy.Policy) *Maintenance {
+func NewMaintenance(s MaintenanceState, bypass ...policy.Policy) *Maintenance {
 	m := &Maintenance{state: s}
 	if len(bypass) > 0 {
 		m.bypass = policy.Any(bypass...)
@@ -108,11 +115,11 @@ func maintenanceUntil(end time.Time) policy.Verdict {
 // Name is "maintenance".
 func (m *Maintenance) Name() string { return "maintenance" }
 
-// CheckMount reports a nil Switch, and asks the bypass.
+// CheckMount reports a nil state, and asks the bypass.
 func (m *Maintenance) CheckMount(at policy.Mounting) error {
 	var wrong mistakes
-	if m.state == nil {
-		wrong.add("the Switch is nil")
+	if s, ok := m.state.(*Switch); m.state == nil || ok && s == nil {
+		wrong.add("the MaintenanceState is nil")
 	}
 	if m.bypass != nil {
 		if err := policy.CheckMount(m.bypass, at); err != nil {

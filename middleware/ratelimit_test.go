@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -35,7 +36,7 @@ func headerOf(v policy.Verdict, name string) (value string) {
 }
 
 func TestRateLimit(t *testing.T) {
-	l := newRateLimit(t, middleware.RateLimitConfig{Rate: 2, Per: time.Hour, Name: "handshakes"})
+	l := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(2), Name: "handshakes"})
 	for range 2 {
 		checkVerdict(t, l.Judge(newRequest(t)), 0, "")
 	}
@@ -50,7 +51,7 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestRateLimitCost(t *testing.T) {
-	l := newRateLimit(t, middleware.RateLimitConfig{Rate: 5, Per: time.Hour, Cost: func(r *http.Request) int {
+	l := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(5), Cost: func(r *http.Request) int {
 		if r.URL.Path == "/dear" {
 			return 4
 		}
@@ -98,7 +99,7 @@ func TestByIP(t *testing.T) {
 
 // Who has no key is denied, and takes nothing from a bucket that others would share.
 func TestRateLimitWithoutKey(t *testing.T) {
-	l := newRateLimit(t, middleware.RateLimitConfig{Rate: 1, Per: time.Hour})
+	l := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(1)})
 	nobody := newRequest(t)
 	nobody.RemoteAddr = "@"
 	for range 3 {
@@ -108,10 +109,10 @@ func TestRateLimitWithoutKey(t *testing.T) {
 
 var errDown = errors.New("limiter down")
 
-type limiterFunc func(context.Context, middleware.Key, int) (middleware.Taken, error)
+type limiterFunc func(context.Context, middleware.Key, middleware.Rate) (middleware.Taken, error)
 
-func (f limiterFunc) Take(ctx context.Context, k middleware.Key, cost int) (middleware.Taken, error) {
-	return f(ctx, k, cost)
+func (f limiterFunc) Take(ctx context.Context, k middleware.Key, rate middleware.Rate, _ int) (middleware.Taken, error) {
+	return f(ctx, k, rate)
 }
 
 func TestRateLimitWhenItsLimiterFails(t *testing.T) {
@@ -126,9 +127,8 @@ func TestRateLimitWhenItsLimiterFails(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			told := 0
-			l := newRateLimit(t, middleware.RateLimitConfig{Rate: 1, Per: time.Hour, OnFailure: tc.mode, Timeout: time.Millisecond,
-				Limiter: limiterFunc(func(ctx context.Context, _ middleware.Key, _ int) (middleware.Taken, error) {
-					<-ctx.Done() // a limiter that hangs: its time is bounded
+			l := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(1), OnFailure: tc.mode,
+				Limiter: limiterFunc(func(context.Context, middleware.Key, middleware.Rate) (middleware.Taken, error) {
 					return middleware.Taken{}, errDown
 				}),
 				OnError: func(_ *http.Request, err error) {
@@ -149,10 +149,71 @@ func TestRateLimitWhenItsLimiterFails(t *testing.T) {
 	}
 }
 
+// A limiter that ignores its context holds nobody up, and who falls back is counted by the rate and key that the request has.
+func TestRateLimitWhenItsLimiterHangs(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	var asked []string
+	l := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(1), Timeout: time.Millisecond, Key: byUser, Name: "a/b",
+		RateFor: func(r *http.Request) (middleware.Rate, bool) {
+			return middleware.PerHour(2), r.Header.Get("User") == "paid"
+		},
+		Limiter: limiterFunc(func(context.Context, middleware.Key, middleware.Rate) (middleware.Taken, error) {
+			<-release
+			return middleware.Taken{Allowed: true}, nil
+		}),
+		OnError: func(_ *http.Request, err error) { asked = append(asked, err.Error()) },
+	})
+	for user, want := range map[string][]string{
+		"free": {"", "rate_limited;do=backoff;after=3600"},
+		"paid": {"", "", "rate_limited;do=backoff;after=1800"},
+	} {
+		for _, want := range want {
+			if got := l.Judge(newRequest(t, "User", user)).Reason().String(); got != want {
+				t.Errorf("%s: got %q, want %q", user, got, want)
+			}
+		}
+	}
+	if len(asked) != 5 {
+		t.Errorf("told of %q", asked)
+	}
+}
+
+// The rate of a tenant or plan is what counts and what the header fields say; a wrong one is none.
+func TestRateFor(t *testing.T) {
+	rates := map[string]middleware.Rate{
+		"paid":  {Requests: 3, Per: time.Hour},
+		"wrong": {Requests: 0, Per: time.Hour},
+	}
+	var told error
+	var got []string
+	l := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(1), Key: byUser,
+		RateFor: func(r *http.Request) (middleware.Rate, bool) { q, ok := rates[r.Header.Get("User")]; return q, ok },
+		OnError: func(_ *http.Request, err error) { told = err },
+		Limiter: limiterFunc(func(_ context.Context, k middleware.Key, rate middleware.Rate) (middleware.Taken, error) {
+			got = append(got, fmt.Sprint(k, " ", rate.Requests))
+			return middleware.Taken{}, nil
+		}),
+	})
+	for user, policy := range map[string]string{"paid": `"default";q=3;w=3600`, "wrong": `"default";q=1;w=3600`, "free": `"default";q=1;w=3600`} {
+		told, got = nil, nil
+		v := l.Judge(newRequest(t, "User", user))
+		if got := headerOf(v, "Ratelimit-Policy"); got != policy {
+			t.Errorf("%s: %q, want %q", user, got, policy)
+		}
+		if (told != nil) != (user == "wrong") {
+			t.Errorf("%s: told of %v", user, told)
+		}
+		if want := fmt.Sprintf("default/user:%s %d", user, max(1, rates[user].Requests)); len(got) != 1 || got[0] != want {
+			t.Errorf("asked for %q, want %q", got, want)
+		}
+	}
+}
+
 func TestRateLimitMistakes(t *testing.T) {
-	_, err := middleware.NewRateLimit(middleware.RateLimitConfig{Burst: -1, OnFailure: 9, Timeout: -1, MaxKeys: -1, Name: "a\nb"})
-	if got := mistakes(t, err); got != 5 {
-		t.Errorf("%d mistakes, want 5:\n%v", got, err)
+	_, err := middleware.NewRateLimit(middleware.RateLimitConfig{Rate: middleware.Rate{Burst: -1}, OnFailure: 9, Timeout: -1, MaxKeys: -1, Name: "a\nb"})
+	if got := mistakes(t, err); got != 6 {
+		t.Errorf("%d mistakes, want 6:\n%v", got, err)
 	}
 }
 
@@ -160,12 +221,12 @@ func BenchmarkMemoryLimiter(b *testing.B) {
 	l := newLimiter(b, middleware.Rate{Requests: 1000, Per: time.Second}, 0)
 	keys := make([]middleware.Key, 1<<14)
 	for i := range keys {
-		keys[i] = middleware.StringKey("user-" + time.Duration(i).String())
+		keys[i] = middleware.NewKey("user", "user-"+time.Duration(i).String())
 	}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
-			l.Take(context.Background(), keys[i&(1<<14-1)], 1)
+			l.Take(context.Background(), keys[i&(1<<14-1)], l.rate, 1)
 		}
 	})
 }
@@ -178,7 +239,7 @@ func TestForgedTokensAreLimitedBeforeTheyAreChecked(t *testing.T) {
 		c.Keyfunc = func(*jwt.Token) (any, error) { checks++; return &testKey.PublicKey, nil }
 	}))
 	ws := middleware.For(&upgrade.Upgrader{})
-	chain := ws.RateLimit(middleware.RateLimitConfig{Rate: 10, Per: time.Hour})(ws.Use(users)(http.NotFoundHandler()))
+	chain := ws.RateLimit(middleware.RateLimitConfig{Rate: middleware.PerHour(10)})(ws.Use(users)(http.NotFoundHandler()))
 	forged := sign(t, newKey(), goodClaims())
 	statuses := map[int]int{}
 	for range 200 {

@@ -1,9 +1,10 @@
 package middleware
 
 import (
-	"hash/maphash"
+	"cmp"
+	"context"
 	"net/http"
-	"sync"
+	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
@@ -14,25 +15,52 @@ type SeatsConfig struct {
 	// Max is the number of live connections per key. Required.
 	Max int
 
-	// Key says who is counted together: [ByIP], a JWT handle's BySubject (behind that JWT), or a function of the user's own. nil
-	// means ByIP.
+	// MaxFor, if given, is the number for one request: of its tenant or plan. Where ok is false, Max counts. Below 1 there is no
+	// seat. It is called concurrently.
+	MaxFor func(r *http.Request) (most int, ok bool)
+
+	// Key says who is counted together: [ByIP], [BySubject] (behind the policy that finds out the subject), or a function of the user's
+	// own. nil means ByIP.
 	Key KeyFunc
+
+	// Store counts. nil means a [MemorySeats] of its own, which cannot fail.
+	Store SeatStore
+
+	// Timeout is how long a handshake waits for a Store of the user's own, also for one that ignores its context. 0 means 250 ms.
+	Timeout time.Duration
+
+	// OnFailure says what happens when the Store fails. By default this process counts alone for that connection.
+	OnFailure FailureMode
+
+	// OnError, if given, is told of every failure of the Store.
+	OnError func(r *http.Request, err error)
+
+	// Name is part of the keys that a Store of the user's own is asked for: two Seats that share a Store count together if they share a
+	// name. "" means "default".
+	Name string
+}
+
+// A SeatStore counts the connections of each key. Take takes a seat of key's unless most are taken, and returns how to give it back;
+// give is called exactly once, and returns at once: what waits for a network does so on a goroutine of its own. Take is called
+// concurrently. Its context ends with the request and after [SeatsConfig.Timeout]: a seat that is had later is given back.
+//
+// [NewMemorySeats] returns one. One that a fleet shares knows keys by [Key.String], and must let go of the seats of a server that is
+// gone.
+type SeatStore interface {
+	Take(ctx context.Context, key Key, most int) (give func(), ok bool, err error)
 }
 
 // Seats is a policy that allows, and makes the Upgrader take a seat for the connection: when none is left, it is refused with 429
-// too_many_connections;do=backoff. The Upgrader gives the seat back when the connection is gone, exactly once. Memory is
-// bounded by the number of live connections. It is safe for concurrent use; connections of several Upgraders count together where one
-// Seats is mounted in front of each. Mounted twice in one chain it takes two seats for a connection.
+// too_many_connections;do=backoff, and when that cannot be found out, with 503 seats_unavailable;do=backoff. The Upgrader gives the seat
+// back when the connection is gone, exactly once. It is safe for concurrent use; connections of several Upgraders count together where
+// one Seats is mounted in front of each. Mounted twice in one chain it takes two seats for a connection.
 type Seats struct {
 	max    int
+	maxFor func(*http.Request) (int, bool)
 	key    KeyFunc
-	seed   maphash.Seed
-	shards [16]seatShard
-}
-
-type seatShard struct {
-	mu    sync.Mutex
-	taken map[Key]int
+	store  SeatStore // nil: local alone
+	local  *MemorySeats
+	remote remote
 }
 
 // NewSeats returns Seats of its own. The error lists every mistake in cfg.
@@ -41,12 +69,13 @@ func NewSeats(cfg SeatsConfig) (*Seats, error) {
 	if cfg.Max <= 0 {
 		wrong.add("Max must be positive")
 	}
-	if err := wrong.err("NewSeats"); err != nil {
-		return nil, err
-	}
-	s := &Seats{max: cfg.Max, key: cfg.Key, seed: maphash.MakeSeed()}
+	s := &Seats{max: cfg.Max, maxFor: cfg.MaxFor, key: cfg.Key, store: cfg.Store, local: NewMemorySeats(),
+		remote: newRemote(cfg.Store, cfg.Timeout, cfg.OnFailure, cfg.OnError, cmp.Or(cfg.Name, "default"), &wrong)}
 	if s.key == nil {
 		s.key = ByIP
+	}
+	if err := wrong.err("NewSeats"); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -68,38 +97,67 @@ func (s *Seats) Judge(r *http.Request) policy.Verdict {
 	if !ok {
 		return noSeatKey
 	}
-	return policy.Allow().WithSeat(&seat{s, key})
+	most := s.max
+	if s.maxFor != nil {
+		if n, ok := s.maxFor(r); ok {
+			most = n
+		}
+	}
+	if s.store == nil {
+		return policy.Allow().WithSeat(&memorySeat{s.local, key, most})
+	}
+	return policy.Allow().WithSeat(&storedSeat{seats: s, request: r, key: key, most: most})
 }
 
 // Name is "seats".
 func (s *Seats) Name() string { return "seats" }
 
-type seat struct {
-	seats *Seats
-	key   Key
+// A storedSeat is one of a store of the user's.
+type storedSeat struct {
+	seats   *Seats
+	request *http.Request // until it is taken
+	key     Key
+	most    int
+	give    func() // nil if nobody counts it
 }
 
-func (s *seat) shard() *seatShard { return &s.seats.shards[s.key.hash(s.seats.seed)%16] }
-
-func (s *seat) Take() bool {
-	shard := s.shard()
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	if shard.taken[s.key] >= s.seats.max {
-		return false
-	}
-	if shard.taken == nil {
-		shard.taken = map[Key]int{}
-	}
-	shard.taken[s.key]++
-	return true
+// taken is a store's answer.
+type taken struct {
+	give func()
+	ok   bool
 }
 
-func (s *seat) Give() {
-	shard := s.shard()
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	if shard.taken[s.key]--; shard.taken[s.key] <= 0 {
-		delete(shard.taken, s.key)
+func (s *storedSeat) Take(ctx context.Context) (ok bool, err error) {
+	r, store, key, most := s.request, s.seats.store, s.key.in(s.seats.remote.scope), s.most
+	s.request = nil // the connection may live for days
+	t, err := ask(ctx, &s.seats.remote, func(ctx context.Context) (t taken, err error) {
+		t.give, t.ok, err = store.Take(ctx, key, most)
+		return t, err
+	}, taken.late)
+	if err == nil {
+		s.give = t.give
+		return t.ok, nil
+	}
+	s.seats.remote.failed(r, err)
+	switch s.seats.remote.mode {
+	case FallBackToMemory:
+		local := &memorySeat{s.seats.local, s.key, s.most}
+		s.give = local.Give
+		return local.Take(ctx)
+	case InsecureAllowOnFailure:
+		return true, nil
+	}
+	return false, err
+}
+
+func (t taken) late() {
+	if t.ok && t.give != nil {
+		t.give()
+	}
+}
+
+func (s *storedSeat) Give() {
+	if s.give != nil {
+		s.give()
 	}
 }

@@ -2,10 +2,13 @@ package middleware_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/upgrade"
@@ -14,7 +17,7 @@ import (
 // byUser counts those together who say the same name.
 func byUser(r *http.Request) (middleware.Key, bool) {
 	name := r.Header.Get("User")
-	return middleware.StringKey(name), name != ""
+	return middleware.NewKey("user", name), name != ""
 }
 
 const noSeat = "too_many_connections;do=backoff"
@@ -90,7 +93,129 @@ func TestSeatsWithoutAKey(t *testing.T) {
 	}
 }
 
+// The number is that of the plan; where a plan has none, there is no seat.
+func TestMaxFor(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	plans := map[string]int{"paid": 2, "stopped": 0, "wrong": -1}
+	addr := live(t, middleware.For(up).Seats(middleware.SeatsConfig{Max: 1, Key: byUser,
+		MaxFor: func(r *http.Request) (int, bool) { n, ok := plans[r.Header.Get("User")]; return n, ok },
+	})(up.Handler(run(echo))))
+	var all []*peer
+	for user, most := range map[string]int{"paid": 2, "stopped": 0, "wrong": 0, "free": 1} {
+		for range most {
+			p := dial(t, addr, "User", user)
+			p.say("hello", "hello")
+			all = append(all, p)
+		}
+		dial(t, addr, "User", user).wantClose(4429, noSeat)
+	}
+	for _, p := range all {
+		p.leave()
+	}
+	wantEmpty(t, up)
+}
+
+// storeFunc is a store of the user's.
+type storeFunc func(ctx context.Context, key middleware.Key, most int) (func(), bool, error)
+
+func (f storeFunc) Take(ctx context.Context, key middleware.Key, most int) (func(), bool, error) {
+	return f(ctx, key, most)
+}
+
+func TestSeatsInAStore(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	memory := middleware.NewMemorySeats()
+	var asked atomic.Value
+	var given atomic.Int64
+	addr := live(t, middleware.For(up).Seats(middleware.SeatsConfig{Max: 1, Key: byUser, Name: "chat",
+		Store: storeFunc(func(ctx context.Context, key middleware.Key, most int) (func(), bool, error) {
+			asked.Store(key.String())
+			give, ok, err := memory.Take(ctx, key, most)
+			return func() { given.Add(1); give() }, ok, err
+		}),
+	})(up.Handler(run(echo))))
+	p := dial(t, addr, "User", "alice")
+	p.say("hello", "hello")
+	dial(t, addr, "User", "alice").wantClose(4429, noSeat)
+	if got := asked.Load(); got != "chat/user:alice" {
+		t.Errorf("asked for %q", got)
+	}
+	p.leave()
+	wantEmpty(t, up)
+	again := dial(t, addr, "User", "alice")
+	again.say("hello", "hello")
+	again.leave()
+	wantEmpty(t, up)
+	if n := given.Load(); n != 2 {
+		t.Errorf("%d seats were given back, want 2", n)
+	}
+}
+
+// A store that hangs or breaks holds nobody up, and lets nobody in unlimited.
+func TestSeatsWhenTheStoreFails(t *testing.T) {
+	release := make(chan struct{})
+	down := errors.New("store down")
+	var late atomic.Int64
+	stores := map[string]storeFunc{
+		"breaks": func(context.Context, middleware.Key, int) (func(), bool, error) { return nil, false, down },
+		"panics": func(context.Context, middleware.Key, int) (func(), bool, error) { panic(down) },
+		"hangs": func(context.Context, middleware.Key, int) (func(), bool, error) {
+			late.Add(1)
+			<-release
+			return func() { late.Add(-1) }, true, nil
+		},
+	}
+	for name, store := range stores {
+		for _, tc := range []struct {
+			mode middleware.FailureMode
+			want []string // how the second and third connection of one user end; "" for not
+		}{
+			{middleware.FallBackToMemory, []string{"", noSeat}},
+			{middleware.DenyOnFailure, []string{"seats_unavailable;do=backoff", "seats_unavailable;do=backoff"}},
+			{middleware.InsecureAllowOnFailure, []string{"", "", ""}},
+		} {
+			t.Run(fmt.Sprint(name, tc.mode), func(t *testing.T) {
+				var told atomic.Int64
+				up := &upgrade.Upgrader{}
+				addr := live(t, middleware.For(up).Seats(middleware.SeatsConfig{Max: 1, Key: byUser, Store: store, OnFailure: tc.mode,
+					Timeout: 10 * time.Millisecond, OnError: func(r *http.Request, err error) {
+						if r.Header.Get("User") == "alice" && err != nil {
+							told.Add(1)
+						}
+					},
+				})(up.Handler(run(echo))))
+				var in []*peer
+				for _, want := range tc.want {
+					p := dial(t, addr, "User", "alice")
+					switch want {
+					case "":
+						p.say("hello", "hello")
+						in = append(in, p)
+					case noSeat:
+						p.wantClose(4429, want)
+					default:
+						p.wantClose(4503, want)
+					}
+				}
+				for _, p := range in {
+					p.leave()
+				}
+				wantEmpty(t, up)
+				if n := told.Load(); n != int64(len(tc.want)) {
+					t.Errorf("told of %d failures, want %d", n, len(tc.want))
+				}
+			})
+		}
+	}
+	close(release)
+	eventually(t, "seats that were had too late are given back", func() bool { return late.Load() == 0 })
+}
+
 func TestSeatsMistakes(t *testing.T) {
+	_, err := middleware.NewSeats(middleware.SeatsConfig{OnFailure: 9, Timeout: -1, Name: "a\nb"})
+	if n := mistakes(t, err); n != 4 {
+		t.Errorf("%d mistakes, want 4: %v", n, err)
+	}
 	for _, most := range []int{0, -1} {
 		_, err := middleware.NewSeats(middleware.SeatsConfig{Max: most})
 		if n := mistakes(t, err); n != 1 {

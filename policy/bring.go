@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -44,9 +46,13 @@ type Expiry struct {
 }
 
 // A Seat is a place that a live connection takes. The Upgrader takes it when it admits the connection, and gives it back
-// exactly once, however the connection ends or the upgrade fails. Both methods are called concurrently.
+// exactly once, however the connection ends or the upgrade fails. The methods of different seats are called concurrently.
 type Seat interface {
-	Take() bool // false if there is none left
+	// Take reports whether there was one left. An error means that this could not be found out. ctx ends with the request, and
+	// when the Upgrader stops waiting; a seat that is taken after that is given back.
+	Take(ctx context.Context) (ok bool, err error)
+
+	// Give gives back a seat that was taken. It returns at once: what has to wait for a network does so on a goroutine of its own.
 	Give()
 }
 
@@ -73,7 +79,8 @@ func (v Verdict) WithExpiry(e Expiry) Verdict {
 	return v.with(bring{kind: expiryBring, value: e})
 }
 
-// WithSeat brings a seat along. If it cannot be taken, the connection is refused with 429 too_many_connections. nil panics.
+// WithSeat brings a seat along. If none is left, the connection is refused with 429 too_many_connections, and if that cannot be
+// found out with 503 seats_unavailable, in the name of the policy whose verdict v is. nil panics.
 func (v Verdict) WithSeat(s Seat) Verdict {
 	if s == nil {
 		panic("policy: WithSeat: the seat is nil")
@@ -82,12 +89,24 @@ func (v Verdict) WithSeat(s Seat) Verdict {
 }
 
 // WithHeader adds a header field to a denial's HTTP form, such as WWW-Authenticate. It goes nowhere in a close frame, and
-// not with an allow. It panics if name is not in canonical form ([http.CanonicalHeaderKey]).
+// not with an allow. The name is put into canonical form ([http.CanonicalHeaderKey]); it panics if it is no field name (RFC 9110
+// §5.1).
 func (v Verdict) WithHeader(name, value string) Verdict {
-	if name == "" || name != http.CanonicalHeaderKey(name) {
-		panic(fmt.Sprintf("policy: WithHeader: %q: want a field name in canonical form, %q", name, http.CanonicalHeaderKey(name)))
+	if !isToken(name) {
+		panic(fmt.Sprintf("policy: WithHeader: %q is no field name", name))
 	}
-	return v.with(bring{kind: headerBring, name: name, text: value})
+	return v.with(bring{kind: headerBring, name: http.CanonicalHeaderKey(name), text: value})
+}
+
+// isToken is RFC 9110 §5.6.2.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if letter := c|0x20 >= 'a' && c|0x20 <= 'z'; !letter && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
 }
 
 func (v Verdict) with(b bring) Verdict {

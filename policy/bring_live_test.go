@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -12,8 +13,8 @@ import (
 // chair is a seat that does nothing.
 type chair struct{ number int }
 
-func (*chair) Take() bool { return true }
-func (*chair) Give()      {}
+func (*chair) Take(context.Context) (bool, error) { return true, nil }
+func (*chair) Give()                              {}
 
 // What a live connection is given comes out as it went in: in order, and each kind by itself.
 func TestWithTagExpirySeat(t *testing.T) {

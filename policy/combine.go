@@ -15,19 +15,32 @@ var (
 
 // Any returns a policy that allows what one of ps allows. They are asked in order, and the first that allows wins; what
 // it brings along counts, and nothing of those before it. If all deny, the answer is the first [Reject], else the
-// first 5xx (it could not decide, and might have allowed), else the first denial.
+// first 5xx (it could not decide, and might have allowed), else the first denial that judged a credential, else the first of those
+// that found none of their kind ([Verdict.Missing]; among these too a Reject comes first).
+//
+// Reports name the alternative that decided.
 //
 // Any of nothing denies everybody and is reported as a mistake when mounted.
 func Any(ps ...Policy) Policy {
-	return anyOf(append([]Policy(nil), ps...)) // the caller's slice may change later
+	a := make(anyOf, len(ps)) // the caller's slice may change later
+	for i, p := range ps {
+		a[i] = named{policy: p}
+		if !isNil(p) {
+			a[i].name = NameOf(p)
+		}
+	}
+	return a
 }
 
-type anyOf []Policy
+type anyOf []named
 
 func (a anyOf) Judge(r *http.Request) Verdict {
 	var worst Verdict // of no policy: the zero Verdict, which denies
 	for i, p := range a {
-		v := p.Judge(r)
+		v := Ask(p.policy, r)
+		if v.policy == "" {
+			v.policy = p.name
+		}
 		if v.Allowed() {
 			return v
 		}
@@ -41,7 +54,7 @@ func (a anyOf) Judge(r *http.Request) Verdict {
 func (a anyOf) Name() string {
 	names := make([]string, len(a))
 	for i, p := range a {
-		names[i] = NameOf(p)
+		names[i] = p.name
 	}
 	return "any(" + strings.Join(names, ",") + ")"
 }
@@ -52,7 +65,7 @@ func (a anyOf) CheckMount(m Mounting) error {
 	}
 	var errs []error
 	for _, p := range a {
-		errs = append(errs, CheckMount(p, m))
+		errs = append(errs, CheckMount(p.policy, m))
 	}
 	return errors.Join(errs...)
 }
@@ -86,12 +99,13 @@ func (w when) CheckMount(m Mounting) error {
 // Named returns p under another name in reports, and changes nothing else. Of several names the outermost counts.
 func Named(name string, p Policy) Policy { return named{name, p} }
 
-// Hidden returns p with every denial as a [Reject]: scripts do not learn of it.
+// Hidden returns p with every denial as a [Reject]: scripts do not learn of it. That is so when p panics, too, and when a seat
+// that it brings cannot be had.
 func Hidden(p Policy) Policy { return hidden{p} }
 
 type hidden struct{ policy Policy }
 
-func (h hidden) Judge(r *http.Request) Verdict { return h.policy.Judge(r).Hide() }
+func (h hidden) Judge(r *http.Request) Verdict { return Ask(h.policy, r).Hide() }
 func (h hidden) Name() string                  { return NameOf(h.policy) }
 func (h hidden) CheckMount(m Mounting) error   { return CheckMount(h.policy, m) }
 
@@ -101,7 +115,7 @@ type named struct {
 }
 
 func (n named) Judge(r *http.Request) Verdict {
-	v := n.policy.Judge(r)
+	v := Ask(n.policy, r)
 	v.policy = n.name
 	return v
 }

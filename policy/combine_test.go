@@ -21,6 +21,9 @@ var (
 	reject2 = policy.Reject(codes.InternalServerError, "reject2")
 	own5xx  = policy.Close(4601, "own").WithStatus(503)
 	zero    = policy.Verdict{}
+	none    = policy.Close(codes.Unauthorized, "token_missing").Missing()
+	none2   = policy.Close(codes.Unauthorized, "api_key_missing").Missing()
+	noneX   = policy.Reject(codes.Unauthorized, "ticket_missing").Missing()
 	allowed = policy.Allow()
 )
 
@@ -42,6 +45,12 @@ func TestAny(t *testing.T) {
 		{desc: "reject beats 5xx behind it", verdicts: []policy.Verdict{reject, failed, soft}, want: reject, asked: 3},
 		{desc: "first reject, whatever its status", verdicts: []policy.Verdict{soft, reject, reject2}, want: reject, asked: 3},
 		{desc: "the zero Verdict could not decide", verdicts: []policy.Verdict{soft, zero}, want: zero, asked: 2},
+		{desc: "who judged a credential, behind", verdicts: []policy.Verdict{none, soft}, want: soft, asked: 2},
+		{desc: "who judged a credential, in front", verdicts: []policy.Verdict{soft, none}, want: soft, asked: 2},
+		{desc: "who could not decide, not who found nothing", verdicts: []policy.Verdict{none, failed, none2}, want: failed, asked: 3},
+		{desc: "a hidden missing loses as well", verdicts: []policy.Verdict{noneX, soft}, want: soft, asked: 2},
+		{desc: "nobody found anything", verdicts: []policy.Verdict{none, none2}, want: none, asked: 2},
+		{desc: "nobody found anything, one is hidden", verdicts: []policy.Verdict{none, noneX, none2}, want: noneX, asked: 3},
 		{desc: "a declared 5xx is one", verdicts: []policy.Verdict{soft, own5xx}, want: own5xx, asked: 2},
 	}
 	for _, tc := range tests {
@@ -112,8 +121,14 @@ func TestNamedChangesTheNameAlone(t *testing.T) {
 	}
 }
 
-// A report names who denied, not the combination that asked.
-func TestAnyKeepsNames(t *testing.T) {
+// A report names who decided, not the combination that asked: by its own name, or by the one that it was given.
+func TestAnyNamesWhoDecided(t *testing.T) {
+	for _, tc := range []struct{ first, second policy.Verdict }{{soft, failed}, {none, soft}, {soft, allowed}} {
+		v := policy.Any(policy.Named("a", always(tc.first)), titled{always(tc.second)}).Judge(newRequest())
+		if v.Policy() != "titled" {
+			t.Errorf("%v, %v: policy %q, want that of the second", tc.first, tc.second, v.Policy())
+		}
+	}
 	v := policy.Any(policy.Named("a", always(soft)), policy.Named("b", always(failed))).Judge(newRequest())
 	if v.Policy() != "b" {
 		t.Errorf("policy %q, want b, whose denial it is", v.Policy())
@@ -174,5 +189,37 @@ func TestHidden(t *testing.T) {
 	}
 	if err := policy.CheckMount(policy.Hidden(nil), policy.Mounting{}); err == nil {
 		t.Error("nothing hidden was mounted")
+	}
+}
+
+// A panic inside is a denial, under all that the combinators say of it: hidden, named, and only one of the alternatives.
+func TestPanicsInsideCombinators(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	for _, value := range []any{"boom", nil} {
+		panics := policy.Named("broken", policy.Func(func(*http.Request) policy.Verdict { panic(value) }))
+		condition := policy.Named("broken", policy.When(func(*http.Request) bool { panic(value) }, always(allowed)))
+		for _, p := range []policy.Policy{panics, condition} {
+			for name, tc := range map[string]struct {
+				policy policy.Policy
+				hidden bool
+			}{
+				"alone":  {policy: p},
+				"Hidden": {policy: policy.Hidden(p), hidden: true},
+				"Any":    {policy: policy.Any(always(soft), p, always(none))},
+				"deep":   {policy: policy.Hidden(policy.When(ever, policy.Any(p))), hidden: true},
+			} {
+				v := policy.Ask(tc.policy, newRequest())
+				cause, ok := v.Cause().(*policy.PanicError)
+				if v.Allowed() || v.Status() != 500 || v.Slug() != "internal_error" || v.Hidden() != tc.hidden || v.Policy() != "broken" {
+					t.Errorf("%s: %v of %q, hidden %v", name, v, v.Policy(), v.Hidden())
+				}
+				if !ok || cause.Value != value || len(cause.Stack) == 0 {
+					t.Errorf("%s: cause %v, want the panic", name, v.Cause())
+				}
+			}
+		}
+		if v := policy.Any(panics, always(allowed)).Judge(newRequest()); !v.Allowed() {
+			t.Errorf("the other alternative was not asked: %v", v)
+		}
 	}
 }

@@ -16,6 +16,13 @@
 // learn (a failed security check) and for what is no WebSocket matter: it is an HTTP status always, and a browser script
 // sees 1006 and nothing else.
 //
+// # Mistakes
+//
+// A code or slug that cannot be panics where the verdict is made, which denies that one request with 500. Verdicts that
+// are package variables are made when the program starts, and so are found wrong then, in branches too that nobody has tested:
+//
+//	var notAMember = policy.Close(codes.Forbidden, "not_a_member")
+//
 // # Combinations
 //
 // Links in a chain are an "and". [Any] is an "or", [When] a condition, [Named] a name in reports, and

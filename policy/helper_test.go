@@ -39,6 +39,11 @@ func panicOf(f func()) (x any) {
 	return nil
 }
 
+// titled is a policy with a name of its own.
+type titled struct{ policy.Policy }
+
+func (titled) Name() string { return "titled" }
+
 type field struct{ name, value string }
 
 func fields(v policy.Verdict) (all []field) {

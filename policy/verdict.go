@@ -18,12 +18,13 @@ import (
 type Verdict struct {
 	_      [0]func() // an allowing verdict may bring things along: == would answer a question nobody asks
 	form   form
+	flags  flags
 	code   codes.Code
 	status uint16 // declared by WithStatus; 0 follows from code
 	reason codes.Reason
 	detail string
 	cause  error
-	policy string  // set by Named
+	policy string  // set by Named and Any
 	brings *bring  // headers of a denial, context values of an allow
 	_      [8]byte // to 96: 88 are copied in pieces that overlap, and every copy of a copy waits for that
 }
@@ -35,6 +36,13 @@ const (
 	allow
 	closeForm
 	rejectForm
+)
+
+type flags uint8
+
+const (
+	missing flags = 1 << iota // of a denial: no credential was given
+	hide                      // of an allow: a denial because of what it brings is hidden
 )
 
 var undecidedReason = codes.NewReason("undecided", 0, 0)
@@ -62,8 +70,12 @@ func deny(f form, code codes.Code, slug string) Verdict {
 // Allowed reports whether v lets the request on.
 func (v Verdict) Allowed() bool { return v.form == allow }
 
-// Hidden reports whether v is a denial that scripts must not learn about: a [Reject].
-func (v Verdict) Hidden() bool { return v.form == rejectForm }
+// Hidden reports whether v is a denial that scripts must not learn about: a [Reject]. It is true for an allow that went through
+// [Verdict.Hide] as well.
+func (v Verdict) Hidden() bool { return v.form == rejectForm || v.form == allow && v.flags&hide != 0 }
+
+// IsMissing reports whether v is a denial that went through [Verdict.Missing].
+func (v Verdict) IsMissing() bool { return v.form != allow && v.flags&missing != 0 }
 
 // Code returns a denial's code; [codes.InternalServerError] for the zero Verdict, 0 for an allow.
 func (v Verdict) Code() codes.Code {
@@ -124,7 +136,7 @@ func (v Verdict) Detail() string {
 // Cause returns the error behind a denial. It is reported to the Observer and never sent.
 func (v Verdict) Cause() error { return v.cause }
 
-// Policy returns the name that [Named] gave, "" if none.
+// Policy returns the name of the policy that decided, where [Named] gave one or [Any] chose it; "" if none did.
 func (v Verdict) Policy() string { return v.policy }
 
 // WithAction says what the client should do, instead of the code's default.
@@ -165,10 +177,19 @@ func (v Verdict) WithCause(err error) Verdict {
 	return v
 }
 
-// Hide turns a [Close] into a [Reject] with the same code and slug. Allows and Rejects stay as they are; the zero Verdict is
-// hidden as well.
+// Missing marks a denial that means: no credential of the kind that this policy looks at was given. In [Any] it loses to every
+// denial of a policy that did look at one, so that a client hears of the credential that it has.
+func (v Verdict) Missing() Verdict {
+	v.flags |= missing
+	return v
+}
+
+// Hide turns a [Close] into a [Reject] with the same code and slug; the zero Verdict is hidden as well. A Reject stays as it is. So
+// does an allow, but if a seat that it brings cannot be had, that denial is a Reject.
 func (v Verdict) Hide() Verdict {
 	switch v.form {
+	case allow:
+		v.flags |= hide
 	case undecided:
 		v.code, v.reason, v.form = v.Code(), v.Reason(), rejectForm
 	case closeForm:
@@ -201,10 +222,14 @@ func (v Verdict) Is(target error) bool {
 // weight orders denials for [Any].
 func (v Verdict) weight() int {
 	switch {
-	case v.Hidden():
-		return 2
-	case v.Status() >= 500:
+	case v.IsMissing() && !v.Hidden():
+		return 0
+	case v.IsMissing():
 		return 1
+	case v.Hidden():
+		return 4
+	case v.Status() >= 500:
+		return 3
 	}
-	return 0
+	return 2
 }

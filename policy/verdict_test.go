@@ -113,8 +113,8 @@ func TestHide(t *testing.T) {
 		hidden.Cause() != errCause || hidden.Detail() != "No." || len(fields(hidden)) != 1 {
 		t.Errorf("Hide changed more than the form: %v, status %d, %q", hidden, hidden.Status(), hidden.Reason())
 	}
-	if !policy.Allow().Hide().Allowed() {
-		t.Error("Hide turned an allow into a denial")
+	if v := policy.Allow().Hide(); !v.Allowed() || !v.Hidden() || policy.Allow().Hidden() {
+		t.Error("an allow that was hidden does not say so, or is none any more")
 	}
 	zero := policy.Verdict{}
 	if v := zero.Hide(); !v.Hidden() || v.Code() != zero.Code() || v.Status() != zero.Status() || v.Reason() != zero.Reason() {

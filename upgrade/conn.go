@@ -88,7 +88,7 @@ func (c *Conn) run(s Session) {
 func (c *Conn) call(s Session) {
 	defer func() {
 		if x := recover(); x != nil {
-			c.panicked(&PanicError{x, debug.Stack()})
+			c.panicked(&PanicError{Value: x, Stack: debug.Stack()})
 		} else {
 			c.begin(1011, sessionFailed, ByServer, ErrClosed) // after runtime.Goexit; else it has begun
 		}

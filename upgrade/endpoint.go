@@ -3,7 +3,6 @@ package upgrade
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -91,33 +90,27 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	e.admit(w, r, handshake{key, subprotocol}, conn, session, start)
 }
 
-var tooManyConnections = policy.Close(codes.TooManyRequests, "too_many_connections")
-
 // takePlace takes the seats that the chain's verdicts asked for, and puts the connection where it can be found. If it cannot,
 // everything is given back.
 func (c *Conn) takePlace(r *http.Request, since uint64) (refusal *policy.Verdict, by string) {
 	placed := false
 	defer func() {
-		if !placed { // after a foreign Seat's panic too
+		if !placed {
 			c.giveSeats()
 		}
 	}()
 	var tags []policy.Tag
 	brought, _ := r.Context().Value(broughtKey{}).(*broughtContext)
 	for b := brought; b != nil; b = b.outer {
-		if b.live == &c.config.live {
+		if b.by.config == c.config {
 			since = min(since, b.since)
 		}
 		tags = slices.AppendSeq(tags, b.verdict.Tags())
 		for e := range b.verdict.Expiries() {
 			c.timer.expires = &expiry{nanoseconds(e.At), e.Owner, e.Subject, c.timer.expires}
 		}
-		for seat := range b.verdict.Seats() {
-			if !seat.Take() {
-				return &tooManyConnections, "seats"
-			}
-			c.seats = &seats{seat, c.seats}
-			c.config.seats.Add(1)
+		if refusal := c.takeSeats(r.Context(), b); refusal != nil {
+			return refusal, b.by.reportName(&b.verdict)
 		}
 	}
 	if placed = c.config.live.add(c, tags); !placed {
@@ -128,41 +121,20 @@ func (c *Conn) takePlace(r *http.Request, since uint64) (refusal *policy.Verdict
 	return nil, ""
 }
 
-func (c *Conn) giveSeats() {
-	for ; c.seats != nil; c.seats = c.seats.next {
-		c.config.seats.Add(-1)
-		c.seats.give()
-	}
-}
-
-// seats are those that a connection has taken.
-type seats struct {
-	seat policy.Seat
-	next *seats
-}
-
-// give gives one back. A foreign Seat's panic must not keep the rest, and there is nobody further out to recover it.
-func (s *seats) give() {
-	defer func() {
-		if x := recover(); x != nil {
-			slog.Default().Error("wsverdict: a Seat panicked", "panic", x)
-		}
-	}()
-	s.seat.Give()
-}
-
 // call runs the endpoint's function on its own copy of the request, and empties that.
 func (e *endpoint) call(r *http.Request) (s Session, err error) {
 	g := &guest{ctx: guestContext{Context: r.Context()}}
 	g.request = *r.WithContext(&g.ctx)
+	returned := false
 	defer func() {
-		if x := recover(); x != nil {
-			err = panicked.WithCause(&PanicError{x, debug.Stack()})
+		if !returned {
+			s, err = nil, panicked.WithCause(&PanicError{Value: recover(), Stack: debug.Stack()})
 		}
 		g.ctx.left.Store(true)
 		g.request = http.Request{}
 	}()
 	s, err = e.handler(&g.request)
+	returned = true
 	if err == nil && s == nil {
 		err = errNoSession
 	}

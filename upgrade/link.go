@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"runtime/debug"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
@@ -88,7 +87,7 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	if l.kind == origin {
 		v, p = l.judgeOrigin(r)
 	} else {
-		v = judge(l.policy, r)
+		v = policy.Ask(l.policy, r) // a panic further down the chain is not ours
 	}
 	p.since = since
 	switch {
@@ -101,7 +100,7 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	}
 	if v.Brings() {
 		outer, _ := r.Context().Value(broughtKey{}).(*broughtContext)
-		r = r.WithContext(&broughtContext{r.Context(), v, &l.live, since, outer})
+		r = r.WithContext(&broughtContext{r.Context(), v, l, since, outer})
 	}
 	l.forward(w, r, p)
 }
@@ -131,22 +130,12 @@ func (l *link) forward(w http.ResponseWriter, r *http.Request, p pass) {
 
 var panicked = policy.Close(codes.InternalServerError, "internal_error")
 
-// judge asks p. The recover stands around the policy alone: a panic further down the chain is not ours.
-func judge(p policy.Policy, r *http.Request) (v policy.Verdict) {
-	defer func() {
-		if x := recover(); x != nil {
-			v = panicked.WithCause(&PanicError{x, debug.Stack()})
-		}
-	}()
-	return p.Judge(r)
-}
-
 // A broughtContext gives a request what a verdict brought along. outer is that of a link further out.
 type broughtContext struct {
 	context.Context
 	verdict policy.Verdict
-	live    *live  // whose Ends are counted
-	since   uint64 // as in a pass
+	by      *link
+	since   uint64 // as in a pass, of by's Upgrader
 	outer   *broughtContext
 }
 

@@ -3,6 +3,7 @@ package upgrade_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"runtime"
@@ -19,20 +20,21 @@ import (
 // A stool is a Seat that knows how often it was taken and given back.
 type stool struct {
 	none         bool
+	err          error
 	taking       func()
 	giving       func()
 	taken, given atomic.Int64
 }
 
-func (s *stool) Take() bool {
+func (s *stool) Take(context.Context) (bool, error) {
 	if s.taking != nil {
 		s.taking()
 	}
-	if s.none {
-		return false
+	if s.none || s.err != nil {
+		return false, s.err
 	}
 	s.taken.Add(1)
-	return true
+	return true, nil
 }
 
 func (s *stool) Give() {
@@ -73,7 +75,7 @@ func TestSeatIsGivenBack(t *testing.T) {
 		{name: "hijacker panics", outer: hijacker(panics)},
 		{name: "101 cannot be written", outer: hijacker(brokenPipe)},
 		{name: "second seat refused", edit: func(_ *upgrade.Upgrader, _, second *stool) { second.none = true }, client: closes, status: 101, refused: true},
-		{name: "second seat panics", edit: func(_ *upgrade.Upgrader, _, second *stool) { second.taking = func() { panic("take") } }, refused: true},
+		{name: "second seat panics", edit: func(_ *upgrade.Upgrader, _, second *stool) { second.taking = func() { panic("take") } }, client: closes, status: 101, refused: true},
 		{name: "second seat panics when given back", session: idle, edit: func(_ *upgrade.Upgrader, _, second *stool) {
 			second.giving = func() { panic("give") }
 		}, client: closes, status: 101},
@@ -122,34 +124,61 @@ func TestSeatIsGivenBack(t *testing.T) {
 	}
 }
 
-// Who finds no seat is told so, before any session.
+// Who finds no seat is told so, before any session, and it is the policy that brought the seat that is reported. Where that one is
+// hidden, so is the denial.
 func TestNoSeat(t *testing.T) {
-	for name, tc := range map[string]struct {
+	t.Setenv("GODEBUG", "panicnil=1")
+	for _, tc := range []struct {
+		name   string
 		up     *upgrade.Upgrader
+		seat   *stool
+		hidden bool
 		status int
+		slug   string
+		why    upgrade.Why
 	}{
-		"close frame": {&upgrade.Upgrader{}, 101},
-		"status":      {&upgrade.Upgrader{MaxLingering: -1}, 429},
+		{name: "close frame", seat: &stool{none: true}, status: 429, slug: "too_many_connections"},
+		{name: "status", up: &upgrade.Upgrader{MaxLingering: -1}, seat: &stool{none: true}, status: 429, slug: "too_many_connections", why: upgrade.WhyBudget},
+		{name: "hidden", seat: &stool{none: true}, hidden: true, status: 429, slug: "too_many_connections", why: upgrade.WhyHidden},
+		{name: "fails", seat: &stool{err: io.ErrUnexpectedEOF}, status: 503, slug: "seats_unavailable"},
+		{name: "fails, hidden", seat: &stool{err: io.ErrUnexpectedEOF}, hidden: true, status: 503, slug: "seats_unavailable", why: upgrade.WhyHidden},
+		{name: "panics", seat: &stool{taking: func() { panic("take") }}, status: 500, slug: "internal_error"},
+		{name: "panics with nil", seat: &stool{taking: func() { panic(nil) }}, status: 500, slug: "internal_error"},
+		{name: "panics, hidden", seat: &stool{taking: func() { panic("take") }}, hidden: true, status: 500, slug: "internal_error", why: upgrade.WhyHidden},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tc.name, func(t *testing.T) {
+			quiet(t)
+			if tc.up == nil {
+				tc.up = &upgrade.Upgrader{}
+			}
 			events := &ledger{}
 			tc.up.Observer = events
-			full := always(policy.Allow().WithSeat(&stool{none: true}))
-			c, res := handshake(t, newServer(t, tc.up.Use(full)(tc.up.Handler(run(func(context.Context, *upgrade.Conn) error {
+			p := policy.Named("places", always(policy.Allow().WithSeat(tc.seat)))
+			if tc.hidden {
+				p = policy.Hidden(p)
+			}
+			link := tc.up.Use(policy.Any(always(policy.Close(4403, "no")), p))
+			c, res := handshake(t, newServer(t, link(tc.up.Handler(run(func(context.Context, *upgrade.Conn) error {
 				t.Error("a session ran")
 				return nil
 			})))))
-			wantStatus(t, res, tc.status)
-			if tc.status == 101 {
-				c.wantClose(4429, "too_many_connections;do=backoff")
+			if tc.why == 0 {
+				wantStatus(t, res, 101)
+				c.wantClose(uint16(4000+tc.status), tc.slug+";do=backoff")
 				c.bye()
-			} else if p := problemOf(t, res); p.Slug != "too_many_connections" || p.Action != "backoff" {
-				t.Errorf("got %+v", p)
+			} else {
+				wantStatus(t, res, tc.status)
+				if p := problemOf(t, res); p.Slug != tc.slug || p.Action != "backoff" {
+					t.Errorf("got %+v", p)
+				}
 			}
-			if e := events.await(t, upgrade.Settled); e.Policy != "seats" || e.Verdict.Slug() != "too_many_connections" {
+			if e := events.await(t, upgrade.Settled); e.Policy != "places" || e.Verdict.Slug() != tc.slug || e.Why != tc.why {
 				t.Errorf("got %+v", e)
 			}
 			wantEmpty(t, tc.up)
+			if n := tc.up.Stats().Settled; len(n) != 1 || n[0].Count != 1 {
+				t.Errorf("counted %+v, want one denial", n)
+			}
 		})
 	}
 }

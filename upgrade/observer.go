@@ -3,7 +3,6 @@ package upgrade
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -137,19 +136,7 @@ func word(names []string, i int) string {
 }
 
 // A PanicError is the cause of a denial when a policy or an endpoint's function panicked, and the Err of a [Panicked] event.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-// Error gives the panic's value, without the stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
-
-// Unwrap returns the panic's value if it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
+type PanicError = policy.PanicError
 
 // reports says whether anybody wants to hear of it: building an Event is not free.
 func (c *config) reports(err error, v *policy.Verdict) bool {

@@ -56,11 +56,18 @@ var (
 
 // judgeOrigin decides about r's Origin, and vouches for the value that it let pass.
 func (l *link) judgeOrigin(r *http.Request) (v policy.Verdict, p pass) {
+	returned := false
 	defer func() {
-		if x := recover(); x != nil { // in Match
-			v, p = panicked.Hide().WithCause(&PanicError{x, debug.Stack()}), pass{}
+		if !returned { // Match panicked
+			v, p = panicked.Hide().WithCause(&PanicError{Value: recover(), Stack: debug.Stack()}), pass{}
 		}
 	}()
+	v, p = l.checkOrigin(r)
+	returned = true
+	return v, p
+}
+
+func (l *link) checkOrigin(r *http.Request) (policy.Verdict, pass) {
 	check := l.policy.(originPolicy)
 	header := originOf(r)
 	switch {

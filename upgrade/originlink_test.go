@@ -210,15 +210,43 @@ type strict struct{ http.Handler }
 
 func (strict) ServeHTTP(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(418) }
 
+// What panics is no pass and no soft denial, whatever it panics with.
 func TestOriginMatchPanics(t *testing.T) {
-	events := newRecorder()
-	up := &upgrade.Upgrader{Observer: events}
-	check := upgrade.OriginCheck{Match: func(upgrade.Origin) bool { panic("match") }}
-	_, res := handshake(t, newServer(t, up.Origin(check)(forbidden(t))))
-	wantStatus(t, res, 500)
-	e := events.next(t)
-	if p, ok := e.Verdict.Cause().(*upgrade.PanicError); !ok || p.Value != "match" || !e.Verdict.Hidden() || e.Why != upgrade.WhyHidden {
-		t.Errorf("got %+v", e)
+	t.Setenv("GODEBUG", "panicnil=1")
+	for _, value := range []any{"match", nil} {
+		events := newRecorder()
+		up := &upgrade.Upgrader{Observer: events}
+		check := upgrade.OriginCheck{Match: func(upgrade.Origin) bool { panic(value) }}
+		_, res := handshake(t, newServer(t, up.Origin(check)(forbidden(t))))
+		wantStatus(t, res, 500)
+		e := events.next(t)
+		if p, ok := e.Verdict.Cause().(*upgrade.PanicError); !ok || p.Value != value || !e.Verdict.Hidden() || e.Why != upgrade.WhyHidden {
+			t.Errorf("panic(%v): got %+v", value, e)
+		}
+	}
+}
+
+// An endpoint's function and a policy that panic with nil under GODEBUG=panicnil=1 let nobody in, and say so.
+func TestPanicNilIsADenial(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	quiet(t)
+	for name, chain := range map[string]func(up *upgrade.Upgrader) http.Handler{
+		"policy": func(up *upgrade.Upgrader) http.Handler {
+			return up.Use(policy.Func(func(*http.Request) policy.Verdict { panic(nil) }))(forbidden(t))
+		},
+		"endpoint": func(up *upgrade.Upgrader) http.Handler {
+			return up.Handler(func(*http.Request) (upgrade.Session, error) { panic(nil) })
+		},
+	} {
+		events := newRecorder()
+		up := &upgrade.Upgrader{Observer: events}
+		c, res := handshake(t, newServer(t, chain(up)))
+		wantStatus(t, res, 101)
+		c.wantClose(4500, "internal_error;do=backoff")
+		e := events.next(t)
+		if _, ok := e.Verdict.Cause().(*upgrade.PanicError); !ok || e.Verdict.Slug() != "internal_error" || e.Kind != upgrade.Settled {
+			t.Errorf("%s: got %+v", name, e)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 )
 
 // plenty never denies: a token a nanosecond.
-var plenty = middleware.RateLimitConfig{Rate: 1e9, Per: time.Second}
+var plenty = middleware.RateLimitConfig{Rate: middleware.PerSecond(1e9)}
 
 var allow = policy.Func(func(*http.Request) policy.Verdict { return policy.Allow() })
 

@@ -61,11 +61,13 @@ func limiters() Row {
 				}
 			})},
 			{"wsverdict", taking(func() func(string) {
-				l, err := middleware.NewMemoryLimiter(middleware.Rate{Requests: 1e9, Per: time.Second}, 0)
+				l, err := middleware.NewMemoryLimiter(0)
 				if err != nil {
 					panic(err)
 				}
-				return func(key string) { l.Take(context.Background(), middleware.StringKey(key), 1) }
+				return func(key string) {
+					l.Take(context.Background(), middleware.NewKey("user", key), middleware.PerSecond(1e9), 1)
+				}
 			})},
 		},
 	}

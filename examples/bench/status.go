@@ -3,7 +3,6 @@ package bench
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/middleware"
@@ -64,7 +63,7 @@ func rejecting() http.Handler {
 // limiting is a rate limit whose only token is spent, so that it judges and denies.
 func limiting() http.Handler {
 	up := &upgrade.Upgrader{MaxLingering: -1}
-	h := middleware.For(up).RateLimit(middleware.RateLimitConfig{Rate: 1, Per: time.Hour})(http.NotFoundHandler())
+	h := middleware.For(up).RateLimit(middleware.RateLimitConfig{Rate: middleware.PerHour(1)})(http.NotFoundHandler())
 	h.ServeHTTP(newWriter(nil), newRequest())
 	return h
 }

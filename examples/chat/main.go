@@ -78,10 +78,10 @@ func routes(password string) http.Handler {
 	r.With(
 		ws.Origin(middleware.SameOrigin),
 		ws.Maintenance(&down),
-		ws.RateLimit(middleware.RateLimitConfig{Rate: 120, Per: time.Minute, Key: middleware.ByIP}),
+		ws.RateLimit(middleware.RateLimitConfig{Rate: middleware.PerMinute(120), Key: middleware.ByIP}),
 		ws.Use(users),
 		ws.Use(policy.Named("bans", policy.Func(notBanned))),
-		ws.Seats(middleware.SeatsConfig{Max: 3, Key: users.BySubject}),
+		ws.Seats(middleware.SeatsConfig{Max: 3, Key: middleware.BySubject}),
 	).Handle("/rooms/{room}", up.Handler(chat))
 	r.Post("/login/{user:[a-z]{1,20}}", func(w http.ResponseWriter, r *http.Request) {
 		claims := jwt.RegisteredClaims{Subject: r.PathValue("user"), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Hour))}

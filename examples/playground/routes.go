@@ -68,7 +68,7 @@ func (p *playground) routes() http.Handler {
 // the plain HTTP status that servers send otherwise.
 func (p *playground) sockets(r chi.Router, form func(policy.Policy) policy.Policy) {
 	ws := middleware.For(p.up)
-	limit, err := middleware.NewRateLimit(middleware.RateLimitConfig{Rate: 1, Per: 30 * time.Second, Key: byVisitor})
+	limit, err := middleware.NewRateLimit(middleware.RateLimitConfig{Rate: middleware.Rate{Requests: 1, Per: 30 * time.Second}, Key: byVisitor})
 	if err != nil {
 		panic(err)
 	}
@@ -96,10 +96,10 @@ func (p *playground) membersOnly(r *http.Request) policy.Verdict {
 }
 
 // byVisitor gives each press of a button a bucket of its own, so that the second press shows what the first did. Never let
-// clients choose their bucket like this: middleware.ByIP and a JWT handle's BySubject are what servers use.
+// clients choose their bucket like this: middleware.ByIP and middleware.BySubject are what servers use.
 func byVisitor(r *http.Request) (middleware.Key, bool) {
 	visitor := r.URL.Query().Get("visitor")
-	return middleware.StringKey(visitor), visitor != ""
+	return middleware.NewKey("user", visitor), visitor != ""
 }
 
 func asIs(p policy.Policy) policy.Policy { return p }
