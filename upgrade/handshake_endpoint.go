@@ -11,6 +11,8 @@ import (
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade/internal/handshake"
+	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
 // A Handler is an endpoint's first function. It is called with the valid handshake of a vetted client, before anything is
@@ -59,9 +61,9 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	deny := func(v policy.Verdict, by string) {
 		e.settle(w, r, p, &denial{verdict: v, policy: by, start: start})
 	}
-	key, refusal := checkHandshake(r)
-	if refusal != nil {
-		deny(*refusal, "handshake")
+	key, fault := handshake.Check(r)
+	if fault != handshake.None {
+		deny(refusals[fault], "handshake")
 		return
 	}
 	if e.live.shuttingDown() {
@@ -72,9 +74,9 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		deny(refuseOrigin.WithCause(errOriginUnknown), "origin")
 		return
 	}
-	subprotocol, refusal := chooseSubprotocol(r, e.subprotocols)
-	if refusal != nil {
-		deny(*refusal, "handshake")
+	subprotocol, fault := handshake.Choose(r, e.subprotocols)
+	if fault != handshake.None {
+		deny(refusals[fault], "handshake")
 		return
 	}
 	session, err := e.call(r)
@@ -87,7 +89,7 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		deny(*refusal, by)
 		return
 	}
-	e.admit(w, r, handshake{key, subprotocol}, conn, session, start)
+	e.admit(w, r, accepted{key, subprotocol}, conn, session, start)
 }
 
 // takePlace takes the seats that the chain's verdicts asked for, and puts the connection where it can be found. If it cannot,
@@ -168,7 +170,7 @@ func asDenial(err error) policy.Verdict {
 }
 
 // admit upgrades and starts the session.
-func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, conn *Conn, s Session, start time.Time) {
+func (c *config) admit(w http.ResponseWriter, r *http.Request, hs accepted, conn *Conn, s Session, start time.Time) {
 	v, status := policy.Allow(), http.StatusSwitchingProtocols
 	var a answer
 	admitted := false
@@ -177,18 +179,18 @@ func (c *config) admit(w http.ResponseWriter, r *http.Request, hs handshake, con
 			c.live.remove(conn, 0)
 		}
 	}()
-	socket, buf, err := hijack(w)
+	taken, err := transport.Take(w)
 	if err != nil {
 		v = asDenial(err).Hide()
 		status = v.Status()
 		a = answer{outcome: Answered, why: WhyHijack, err: err}
 		writeProblem(w, r, &v)
-	} else if err := write(socket, buf, appendSwitching(buf.AvailableBuffer(), hs, w.Header()), c.writeTimeout); err != nil {
+	} else if err := taken.Answer(handshake.AppendSwitching(taken.Buffer(), hs.key, hs.subprotocol, w.Header()), after(c.writeTimeout)); err != nil {
 		a = answer{outcome: Lost, err: err}
 	} else {
 		a = answer{outcome: Admitted}
 		admitted = true
-		defer conn.start(socket, slices.Clone(buffered(buf)), s) // once the Observer knows
+		defer conn.start(taken.Conn, slices.Clone(taken.Early()), s) // once the Observer knows
 	}
 	c.settled.count(&v, a.outcome)
 	if c.reports(a.err, &v) {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,13 +16,14 @@ import (
 
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	predicate "github.com/wsverdict/wsverdict/upgrade/internal/handshake"
 )
 
-// isHandshake is RFC 6455 §4.2.1 and the rule about origins, written for reading.
+// isHandshake is RFC 6455 §4.2.1 and the rule about origins, written for reading. Lists and origins are
+// held against references of their own, where they are parsed.
 func isHandshake(r *http.Request) bool {
 	has := func(name, token string) bool {
-		list, _ := slowTokens(r.Header.Values(name))
-		return slices.ContainsFunc(list, func(t string) bool { return strings.EqualFold(t, token) })
+		return predicate.HasToken(r.Header.Values(name), token)
 	}
 	one := func(name string) string {
 		if values := r.Header.Values(name); len(values) == 1 {
@@ -31,21 +31,20 @@ func isHandshake(r *http.Request) bool {
 		}
 		return ""
 	}
-	subprotocols := r.Header.Values("Sec-WebSocket-Protocol")
-	offered, whole := slowTokens(subprotocols)
+	_, subprotocol := predicate.Choose(r, []string{"chat.v1"})
 	key, err := base64.StdEncoding.DecodeString(one("Sec-WebSocket-Key"))
 	return r.Method == "GET" && r.Proto == "HTTP/1.1" && r.Host != "" &&
 		has("Connection", "upgrade") && has("Upgrade", "websocket") &&
 		one("Sec-WebSocket-Version") == "13" && err == nil && len(key) == 16 &&
 		r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
-		(len(subprotocols) == 0 || whole && slices.Contains(offered, "chat.v1")) &&
+		subprotocol == predicate.None &&
 		(len(r.Header.Values("Origin")) == 0 || fromHere(one("Origin"), r.Host))
 }
 
 func fromHere(origin, host string) bool {
-	o, ok := slowOrigin(origin)
-	h, ok2 := slowOrigin(o.Scheme + "://" + host)
-	if ok && ok2 && o == h && (o.Scheme == "http" || o.Scheme == "https") {
+	o, err := upgrade.ParseOrigin(origin)
+	h, err2 := upgrade.ParseOrigin(o.Scheme + "://" + host)
+	if err == nil && err2 == nil && o == h && (o.Scheme == "http" || o.Scheme == "https") {
 		return true
 	}
 	return origin == "http://"+host || origin == "https://"+host

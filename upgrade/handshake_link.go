@@ -27,7 +27,7 @@ type kind uint8
 const (
 	enforced kind = iota
 	shadow
-	origin
+	originCheck
 )
 
 // Use mounts p: what p denies is settled by u and goes no further.
@@ -63,7 +63,7 @@ func (l link) before(next http.Handler) http.Handler {
 	l.next = next
 	switch n := next.(type) {
 	case *link:
-		if n.kind == origin {
+		if n.kind == originCheck {
 			panic(mistakes("upgrade: order", []error{errOriginNotFirst}))
 		}
 		if n.config == l.config {
@@ -84,7 +84,7 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := l.now()
 	since := l.live.since(p)
 	var v policy.Verdict
-	if l.kind == origin {
+	if l.kind == originCheck {
 		v, p = l.judgeOrigin(r)
 	} else {
 		v = policy.Ask(l.policy, r) // a panic further down the chain is not ours

@@ -36,7 +36,7 @@ func (u *Upgrader) Origin(check OriginCheck) func(http.Handler) http.Handler {
 	if check.Match == nil && !check.SameOrigin && !check.InsecureNull {
 		panic("upgrade: Origin: no origin could pass")
 	}
-	proto := link{config: c, kind: origin, name: "origin", policy: originPolicy{check}}
+	proto := link{config: c, kind: originCheck, name: "origin", policy: originPolicy{check}}
 	return proto.before
 }
 

@@ -1,15 +1,16 @@
 package upgrade
 
 import (
-	"bufio"
 	"cmp"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
+	"github.com/wsverdict/wsverdict/upgrade/internal/handshake"
+	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
 // A denial is a denying verdict on its way to the client.
@@ -32,7 +33,7 @@ func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d *denia
 	var a answer
 	key, subprotocol, why := c.closable(r, p, &d.verdict)
 	if why == 0 {
-		a = c.closeHandshake(w, handshake{key, subprotocol}, &d.verdict)
+		a = c.closeHandshake(w, accepted{key, subprotocol}, &d.verdict)
 		why = a.why
 	}
 	status := http.StatusSwitchingProtocols
@@ -53,17 +54,17 @@ func (c *config) closable(r *http.Request, p pass, v *policy.Verdict) (key, subp
 	if v.Hidden() {
 		return "", "", WhyHidden
 	}
-	key, refusal := checkHandshake(r)
+	key, fault := handshake.Check(r)
 	switch {
-	case refusal != nil:
+	case fault != handshake.None:
 		return "", "", WhyNoHandshake
 	case c.statusWithoutOrigin && originOf(r).lines == 0:
 		return "", "", WhyNoOrigin
 	case !c.vetted(r, p):
 		return "", "", WhyOrigin
 	}
-	subprotocol, refusal = chooseSubprotocol(r, c.subprotocols)
-	if refusal != nil {
+	subprotocol, fault = handshake.Choose(r, c.subprotocols)
+	if fault != handshake.None {
 		return "", "", WhySubprotocol
 	}
 	return key, subprotocol, 0
@@ -71,7 +72,7 @@ func (c *config) closable(r *http.Request, p pass, v *policy.Verdict) (key, subp
 
 // closeHandshake accepts the connection and closes it. If the answer has a Why, nothing was written and the connection
 // still belongs to net/http.
-func (c *config) closeHandshake(w http.ResponseWriter, hs handshake, v *policy.Verdict) answer {
+func (c *config) closeHandshake(w http.ResponseWriter, hs accepted, v *policy.Verdict) answer {
 	if !c.lingering.take() {
 		return answer{why: WhyBudget}
 	}
@@ -81,35 +82,21 @@ func (c *config) closeHandshake(w http.ResponseWriter, hs handshake, v *policy.V
 			c.lingering.give()
 		}
 	}()
-	conn, buf, err := hijack(w)
+	taken, err := transport.Take(w)
 	if err != nil {
 		return answer{why: WhyHijack, err: err}
 	}
 	reason := v.Reason()
 	code := c.closeCode(v, reason)
-	out := appendSwitching(buf.AvailableBuffer(), hs, w.Header())
-	out = appendClose(out, code, reason)
+	out := handshake.AppendSwitching(taken.Buffer(), hs.key, hs.subprotocol, w.Header())
+	out = frame.AppendClose(out, code, reason)
 	// One absolute deadline for the write and for the linger behind it.
-	if err := write(conn, buf, out, c.lingerTimeout); err != nil {
+	if err := taken.Answer(out, after(c.lingerTimeout)); err != nil {
 		return answer{outcome: Lost, closeCode: code, err: err}
 	}
 	lingers = true
-	c.linger(conn, scanner{}, buffered(buf), &c.lingering)
+	c.linger(taken.Conn, frame.Scanner{}, taken.Early(), &c.lingering)
 	return answer{outcome: Closed, closeCode: code}
-}
-
-// write sends out in one write, with a deadline; if that fails nothing usable is left behind. The deadline replaces whatever
-// a foreign Hijacker left.
-func write(conn net.Conn, buf *bufio.ReadWriter, out []byte, timeout time.Duration) error {
-	err := conn.SetDeadline(after(timeout))
-	if err == nil {
-		buf.Write(out) // out is in buf's own space, or too large for it: either way one write
-		err = buf.Flush()
-	}
-	if err != nil {
-		conn.Close()
-	}
-	return err
 }
 
 // closeCode is the profile's word for v, held to what may go on the wire. A profile that panics has no say: the connection is
@@ -144,3 +131,9 @@ func (c *config) now() time.Time {
 	}
 	return time.Now()
 }
+
+// A HijackError says why a connection could not be taken over: most often a middleware wraps
+// [http.ResponseWriter] in a type with neither Hijack nor Unwrap (see [http.ResponseController]), or the
+// connection is HTTP/2. Its field Writer is the innermost writer that could be reached, the one in the
+// way, and Err the reason: [http.ErrNotSupported] where a type is in the way.
+type HijackError = transport.HijackError

@@ -5,6 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
+	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
 // A budget counts what may be at one time.
@@ -35,7 +38,7 @@ type lingerer struct {
 	conn   net.Conn
 	config *config
 	owner  lingererOwner
-	frames scanner
+	frames frame.Scanner
 	run    func() // bound once, so that starting the goroutine allocates nothing
 	buf    [128]byte
 }
@@ -63,15 +66,15 @@ func newLingerer() *lingerer {
 // linger takes conn over, behind a close frame that was written, and returns at once. frames says where its stream stands,
 // and early is what was read of it already; its read deadline is the end of the wait: an absolute one, which a client
 // that sends a byte a second does not move.
-func (c *config) linger(conn net.Conn, frames scanner, early []byte, owner lingererOwner) {
-	frames.keep = false
-	frames.scan(early)
-	if frames.closed && owner.closed() { // there is nothing to wait for
+func (c *config) linger(conn net.Conn, frames frame.Scanner, early []byte, owner lingererOwner) {
+	frames.Keep = false
+	frames.Scan(early)
+	if frames.Closed && owner.closed() { // there is nothing to wait for
 		conn.Close()
 		owner.lingered()
 		return
 	}
-	frames.closed = false
+	frames.Closed = false
 	l := newLingerer()
 	l.conn, l.config, l.owner, l.frames = conn, c, owner, frames
 	go l.run()
@@ -91,15 +94,9 @@ func (l *lingerer) drain() {
 	}
 	// The client neither closed nor hung up in time. Say that nothing more will come, give its kernel a moment to take
 	// what was sent, and end it.
-	if closeWrite(l.conn) && l.conn.SetReadDeadline(time.Now().Add(lastDrain)) == nil {
+	if transport.CloseWrite(l.conn) && l.conn.SetReadDeadline(time.Now().Add(lastDrain)) == nil {
 		l.discard(lastDrainBytes)
 	}
-}
-
-// closeWrite sends a FIN, where the connection can.
-func closeWrite(conn net.Conn) bool {
-	half, ok := conn.(interface{ CloseWrite() error })
-	return ok && half.CloseWrite() == nil
 }
 
 const (
@@ -114,11 +111,11 @@ func (l *lingerer) discard(limit int64) bool {
 	for limit > 0 {
 		n, err := l.conn.Read(buf[:min(int64(len(buf)), limit)])
 		limit -= int64(n)
-		l.frames.scan(buf[:n])
-		if l.frames.closed && l.owner.closed() {
+		l.frames.Scan(buf[:n])
+		if l.frames.Closed && l.owner.closed() {
 			return true
 		}
-		l.frames.closed = false
+		l.frames.Closed = false
 		if err != nil {
 			timeout, ok := err.(net.Error)
 			return !ok || !timeout.Timeout()

@@ -9,6 +9,8 @@ import (
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
+
+	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
 // A Conn is an admitted WebSocket connection, as its [Session] has it.
@@ -176,9 +178,9 @@ func (c *Conn) settleDown() {
 		c.lingered()
 		return
 	}
-	frames.scan(c.in.buffered())
-	if frames.inside && failed {
-		closeWrite(c.conn) // a close frame would be taken for payload: do not have the client wait for us to see it
+	frames.Scan(c.in.buffered())
+	if frames.Inside() && failed {
+		transport.CloseWrite(c.conn) // a close frame would be taken for payload: do not have the client wait for us to see it
 	}
 	c.config.linger(c.conn, frames, nil, c)
 }

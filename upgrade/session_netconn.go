@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
 )
 
 // NetConn returns the connection underneath, for gobwas/ws, its wsutil, and deadlines. What the client sent right behind its
@@ -18,10 +20,10 @@ func (c *Conn) NetConn() net.Conn {
 	c.mu.Lock() // not the reader's lock, which is held for as long as a read waits
 	defer c.mu.Unlock()
 	if c.raw == nil {
-		c.raw = &rawState{in: scanner{keep: true}, ended: c.end.settled}
+		c.raw = &rawState{in: frame.Scanner{Keep: true}, ended: c.end.settled}
 		c.disarm()
 	}
-	return &rawConn{Conn: c.conn, c: c, rawState: c.raw, out: scanner{keep: true}}
+	return &rawConn{Conn: c.conn, c: c, rawState: c.raw, out: frame.Scanner{Keep: true}}
 }
 
 // A rawState is what all raw connections of a Conn share.
@@ -31,8 +33,8 @@ type rawState struct {
 
 	holder *rawConn // is within a frame, and holds the output's lock; guarded by Conn.mu
 
-	in    scanner // the reader's
-	ended bool    // the session is over, and what comes is not its own any more; the reader's
+	in    frame.Scanner // the reader's
+	ended bool          // the session is over, and what comes is not its own any more; the reader's
 }
 
 // A rawConn is one writer's: which frame a piece belongs to cannot be told from its bytes.
@@ -42,7 +44,7 @@ type rawConn struct {
 	*rawState
 
 	writing sync.Mutex // for two goroutines that share it against the rules: frames are spoilt, and nothing else
-	out     scanner
+	out     frame.Scanner
 	mid     bool // within a frame that is being written: the output's lock is held
 }
 
@@ -62,10 +64,10 @@ func (r *rawConn) Read(p []byte) (n int, err error) {
 		c.saw(n)
 	}
 	c.waited()
-	c.in.messages += r.in.scan(p[:n])
+	c.in.messages += r.in.Scan(p[:n])
 	switch {
-	case r.in.closed:
-		e := r.in.closeError()
+	case r.in.Closed:
+		e := closeErrorOf(&r.in)
 		c.mu.Lock()
 		r.peer = e
 		c.mu.Unlock()
@@ -90,13 +92,13 @@ func (r *rawConn) Write(p []byte) (int, error) {
 	}
 	n, err := r.Conn.Write(p)
 	c.out.bytes.Add(uint64(n))
-	c.out.messages.Add(r.out.scan(p[:n]))
-	r.hold(err == nil && !r.out.between())
+	c.out.messages.Add(r.out.Scan(p[:n]))
+	r.hold(err == nil && !r.out.Between())
 	switch {
 	case err != nil:
 		c.lose(err)
-	case r.out.closed:
-		c.closedRaw(r.out.closeError())
+	case r.out.Closed:
+		c.closedRaw(closeErrorOf(&r.out))
 	}
 	if !r.mid {
 		c.release()
@@ -170,4 +172,9 @@ func (r *rawConn) Close() error {
 func isTimeout(err error) bool {
 	timeout, ok := err.(net.Error)
 	return ok && timeout.Timeout()
+}
+
+func closeErrorOf(s *frame.Scanner) *CloseError {
+	code, reason := s.Close()
+	return &CloseError{Code: code, Reason: reason}
 }

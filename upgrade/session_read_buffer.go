@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/gobwas/ws"
+
+	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
 )
 
 // An input is what the reading side knows. All of it belongs to whoever holds the lock.
@@ -29,7 +31,7 @@ type input struct {
 	pos     uint8     // in the frame's mask
 	full    bool      // the last read filled buf: there is more
 	lent    bool      // buf is the reader's own
-	text    textCheck
+	text    frame.Text
 
 	// Room for a whole control frame (131 bytes), and for a small message: what an idle connection needs. With it a Conn has 512
 	// bytes, which is a size class, and the last one without a header of the allocator's.
@@ -132,11 +134,11 @@ func (in *input) buffered() []byte { return in.buf[in.r:in.w] }
 
 // rest is a scanner that goes on where in stands. A fault does not stop it: the client's close frame is still to come. Behind a
 // length that is none, everything is payload.
-func (in *input) rest() scanner {
+func (in *input) rest() frame.Scanner {
 	if in.frame.Length < 0 {
-		return scanner{inside: true, left: 1<<64 - 1}
+		return frame.At(1<<64 - 1)
 	}
-	return scanner{inside: in.left > 0, left: uint64(in.left)}
+	return frame.At(uint64(in.left))
 }
 
 // waits and waited note that somebody reads, for the wheel. After a pause the client's silence counts from now: what it said

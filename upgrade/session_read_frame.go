@@ -1,12 +1,14 @@
 package upgrade
 
 import (
-	"encoding/binary"
+	"fmt"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
 	"github.com/wsverdict/wsverdict/codes"
+
+	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
 )
 
 // nextFrame goes to the next data frame's payload. Control frames may stand between the frames of a message, and are dealt with
@@ -56,9 +58,9 @@ func (c *Conn) nextFrame() error {
 func (c *Conn) header() (control []byte, err error) {
 	in := &c.in
 	for {
-		if b := in.buf[in.r:in.w]; len(b) >= 2 && len(b) >= int(headerSize(b[1])) {
-			n := int(headerSize(b[1]))
-			if !parseHeader(&in.frame, b) {
+		if b := in.buf[in.r:in.w]; len(b) >= 2 && len(b) >= int(frame.HeaderSize(b[1])) {
+			n := int(frame.HeaderSize(b[1]))
+			if !frame.Parse(&in.frame, b) {
 				in.r += uint32(n)
 				return nil, c.fault(1002, badProtocol, "frame length has its highest bit set")
 			}
@@ -84,24 +86,6 @@ func (c *Conn) header() (control []byte, err error) {
 			return nil, err
 		}
 	}
-}
-
-// parseHeader decodes a whole header.
-func parseHeader(h *ws.Header, b []byte) bool {
-	h.Fin, h.Rsv, h.OpCode = b[0]&0x80 != 0, b[0]>>4&7, ws.OpCode(b[0]&0x0f)
-	h.Masked = b[1]&0x80 != 0
-	length, b := uint64(b[1]&0x7f), b[2:]
-	switch length {
-	case 126:
-		length, b = uint64(binary.BigEndian.Uint16(b)), b[2:]
-	case 127:
-		length, b = binary.BigEndian.Uint64(b), b[8:]
-	}
-	h.Length = int64(length)
-	if h.Masked {
-		h.Mask = [4]byte(b)
-	}
-	return h.Length >= 0
 }
 
 // control deals with a control frame.
@@ -161,4 +145,16 @@ func (c *Conn) fault(code uint16, reason codes.Reason, what string) error {
 	e := &ProtocolError{Code: code, Fault: what}
 	c.begin(code, reason, ByServer, e)
 	return e
+}
+
+// A CloseError is a close frame that the peer sent. Code is 1005 where the frame had none (RFC 6455
+// §7.1.5).
+type CloseError struct {
+	Code   uint16
+	Reason string
+}
+
+// Error gives code and reason.
+func (e *CloseError) Error() string {
+	return fmt.Sprintf("websocket: closed by peer: %d %q", e.Code, e.Reason)
 }

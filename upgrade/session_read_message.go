@@ -104,7 +104,7 @@ func (c *Conn) payload(p []byte) (n int, err error) {
 	ws.Cipher(p[:n], in.frame.Mask, int(in.pos))
 	in.pos = uint8(in.pos+uint8(n)) & 3
 	in.left -= int64(n)
-	if in.message == ws.OpText && !in.text.write(p[:n]) {
+	if in.message == ws.OpText && !in.text.Write(p[:n]) {
 		return n, c.fault(1007, badText, "text is not UTF-8")
 	}
 	if in.left == 0 && in.frame.Fin {
@@ -120,7 +120,7 @@ func (c *Conn) endMessage() error {
 	in := &c.in
 	text := in.message == ws.OpText
 	in.message = 0
-	if text && !in.text.end() {
+	if text && !in.text.End() {
 		return c.fault(1007, badText, "text ends within a character")
 	}
 	return nil

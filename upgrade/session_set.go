@@ -4,9 +4,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade/internal/wheel"
 )
 
 // live is the set of an Upgrader's connections, from their admission to their end, with an index by tag and one wheel of timers
@@ -22,9 +22,7 @@ type live struct {
 	empty   chan struct{} // closed when n and leaving are 0; nil if nobody waits
 	leaving int           // connections that are gone, but not yet reported
 	turning bool
-	start   time.Time
-	turned  uint32
-	slots   [slots]*Conn
+	wheel   wheel.Wheel[Conn]
 
 	ends   atomic.Uint64 // so far
 	recent []recentEnd   // the last of them
@@ -35,6 +33,7 @@ type place struct {
 	next, prev *Conn
 	tags       *membership
 	gone       bool
+	cut        bool // the linger has begun: at its end the connection is cut off
 }
 
 // tagged is every connection with one tag.
@@ -68,7 +67,7 @@ func (l *live) add(c *Conn, tags []policy.Tag) bool {
 		l.tag(c, tag, &room[i])
 	}
 	l.turn()
-	c.in.seen.Store(l.turned)
+	c.in.seen.Store(l.wheel.Turned())
 	l.schedule(c)
 	return true
 }
@@ -110,7 +109,7 @@ func (l *live) remove(c *Conn, leaving int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.place.gone = true
-	l.unschedule(c)
+	l.wheel.Stop(c)
 	switch p := &c.place; {
 	case p.prev != nil:
 		p.prev.place.next = p.next

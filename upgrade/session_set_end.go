@@ -38,7 +38,7 @@ func (c *config) endAll(conns []*Conn, e *scheduledEnd) {
 	defer c.live.mu.Unlock()
 	now := time.Now()
 	for _, conn := range conns {
-		at := c.live.tickAt(now.Add(rand.N(e.within)))
+		at := c.live.wheel.TickAt(now.Add(rand.N(e.within)))
 		if t := &conn.timer; !conn.place.gone && (t.end == nil || at < t.endAt) { // an earlier end than another's counts
 			t.end, t.endAt = e, at
 			c.live.schedule(conn)

@@ -2,25 +2,20 @@ package upgrade
 
 import (
 	"errors"
-	"math"
 	"time"
+
+	"github.com/wsverdict/wsverdict/upgrade/internal/wheel"
 )
 
-const (
-	tick  = 100 * time.Millisecond
-	slots = 256 // a turn of the wheel takes 25.6 s; what is due later is passed over until then
-)
+const tick = wheel.Tick
 
 // A timer is what a connection waits for. It is guarded by live.mu.
 type timer struct {
-	next, prev *Conn // in the slot's list
-	end        *scheduledEnd
-	expires    *expiry
-	due        uint32 // tick
-	endAt      uint32 // tick
-	pinged     uint32 // tick of the ping that waits for a sign of life; 0 for none
-	on         bool
-	cut        bool // the linger has begun: at its end the connection is cut off
+	wheel.Timer[Conn]
+	end     *scheduledEnd
+	expires *expiry
+	endAt   uint32 // tick
+	pinged  uint32 // tick of the ping that waits for a sign of life; 0 for none
 }
 
 // turn starts the goroutine that turns the wheel. It ends by itself, when there are no connections.
@@ -28,12 +23,9 @@ func (l *live) turn() {
 	if l.turning {
 		return
 	}
-	if l.start.IsZero() {
-		l.start = time.Now()
-	}
 	l.turning = true
-	l.turned = l.tickAt(time.Now())
-	l.now.Store(l.turned)
+	l.wheel.Begin()
+	l.now.Store(l.wheel.Turned())
 	go func() {
 		ticker := time.NewTicker(tick)
 		defer ticker.Stop()
@@ -45,13 +37,6 @@ func (l *live) turn() {
 	}()
 }
 
-// tickAt is the tick of t. It goes by how far t is from now: an expiry has the wall clock alone, which may have been set since the
-// start. What is further away than ticks can count comes when it comes.
-func (l *live) tickAt(t time.Time) uint32 {
-	away := min(time.Until(t), math.MaxInt32*tick)
-	return uint32(max(0, time.Since(l.start)+away) / tick)
-}
-
 // advance deals with what is due, and reports whether to go on.
 func (l *live) advance() bool {
 	l.mu.Lock()
@@ -61,52 +46,19 @@ func (l *live) advance() bool {
 		return false
 	}
 	wall := time.Now()
-	now := l.tickAt(wall)
+	now := l.wheel.TickAt(wall)
 	l.now.Store(now)
-	for range min(now-l.turned, slots) {
-		l.turned++
-		for c := l.slots[l.turned%slots]; c != nil; {
-			next := c.timer.next
-			if c.timer.due <= now {
-				l.fire(c, now, wall)
-			}
-			c = next
-		}
-	}
-	l.turned = now
+	l.wheel.Advance(now, func(c *Conn) { l.fire(c, now, wall) })
 	return true
 }
 
 // schedule puts c where it is next due.
 func (l *live) schedule(c *Conn) {
-	l.unschedule(c)
-	due, ok := c.dueAt(l)
-	if !ok {
-		return
-	}
-	t := &c.timer
-	t.due, t.on = max(due, l.turned+1), true
-	slot := &l.slots[t.due%slots]
-	if t.next = *slot; *slot != nil {
-		(*slot).timer.prev = c
-	}
-	*slot = c
-}
-
-func (l *live) unschedule(c *Conn) {
-	t := &c.timer
-	if !t.on {
-		return
-	}
-	if t.prev != nil {
-		t.prev.timer.next = t.next
+	if due, ok := c.dueAt(l); ok {
+		l.wheel.Set(c, due)
 	} else {
-		l.slots[t.due%slots] = t.next
+		l.wheel.Stop(c)
 	}
-	if t.next != nil {
-		t.next.timer.prev = t.prev
-	}
-	t.next, t.prev, t.on = nil, nil, false
 }
 
 // dueAt is the earliest of all that c waits for.
@@ -117,8 +69,8 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 			due, ok = tick, true
 		}
 	}
-	if t.cut {
-		earliest(l.tickAt(c.cutAt()) + 1)
+	if c.place.cut {
+		earliest(l.wheel.TickAt(c.cutAt()) + 1)
 		return due, ok
 	}
 	if t.end != nil {
@@ -126,7 +78,7 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 	}
 	for e := t.expires; e != nil; e = e.next {
 		if e.at != never {
-			earliest(l.tickAt(time.Unix(0, e.at)) + 1)
+			earliest(l.wheel.TickAt(time.Unix(0, e.at)) + 1)
 		}
 	}
 	if interval := c.config.pingTicks; interval > 0 {
@@ -152,8 +104,8 @@ var errNoAnswer = errors.New("upgrade: the client stopped answering")
 func (l *live) fire(c *Conn, now uint32, wall time.Time) {
 	t := &c.timer
 	switch {
-	case t.cut:
-		l.unschedule(c)
+	case c.place.cut:
+		l.wheel.Stop(c)
 		go c.lose(errNoAnswer)
 		return
 	case t.end != nil && now >= t.endAt:
@@ -202,7 +154,7 @@ func (l *live) wake(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !c.place.gone {
-		c.timer.cut = true
+		c.place.cut = true
 		l.schedule(c)
 	}
 }

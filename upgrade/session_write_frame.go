@@ -1,7 +1,6 @@
 package upgrade
 
 import (
-	"encoding/binary"
 	"net"
 	"slices"
 	"sync"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
 )
 
 // An output is the writing side. The lock is held while a frame is being written, over several calls if a session writes raw
@@ -56,7 +57,7 @@ func (c *Conn) kick() {
 func (c *Conn) writeFrame(op ws.OpCode, fin bool, p []byte) error {
 	b := writeBuffers.Get().(*writeBuffer)
 	defer writeBuffers.Put(b)
-	head := appendHeader(b.b[:0], op, fin, len(p))
+	head := frame.AppendHeader(b.b[:0], op, fin, len(p))
 	c.out.bytes.Add(uint64(len(head) + len(p)))
 	if err := c.arm(); err != nil {
 		return err
@@ -83,21 +84,6 @@ func (c *Conn) arm() error {
 	return c.conn.SetWriteDeadline(now.add(c.config.writeTimeout).time())
 }
 
-// appendHeader appends the header of an unmasked frame.
-func appendHeader(dst []byte, op ws.OpCode, fin bool, n int) []byte {
-	first := byte(op)
-	if fin {
-		first |= 0x80
-	}
-	switch {
-	case n < 126:
-		return append(dst, first, byte(n))
-	case n <= 0xffff:
-		return binary.BigEndian.AppendUint16(append(dst, first, 126), uint16(n))
-	}
-	return binary.BigEndian.AppendUint64(append(dst, first, 127), uint64(n))
-}
-
 // pong answers a ping. Of several that wait, the last counts (RFC 6455 §5.5.3): a flood of pings takes no memory.
 func (c *Conn) pong(payload []byte) {
 	c.mu.Lock()
@@ -120,7 +106,7 @@ func (c *Conn) flush() {
 	if pending&pendingPong != 0 {
 		c.mu.Lock()
 		if answer := c.out.pong; answer != nil { // else it went with an earlier flush, before its bit was set
-			out = append(appendHeader(out, ws.OpPong, true, len(*answer)), *answer...)
+			out = append(frame.AppendHeader(out, ws.OpPong, true, len(*answer)), *answer...)
 			c.out.pong = nil
 		}
 		c.mu.Unlock()
@@ -130,7 +116,7 @@ func (c *Conn) flush() {
 	}
 	if pending&pendingClose != 0 {
 		c.mu.Lock()
-		out = appendClose(out, c.end.code, *c.end.reason)
+		out = frame.AppendClose(out, c.end.code, *c.end.reason)
 		c.end.reason = nil
 		c.mu.Unlock()
 	}

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/upgrade/internal/handshake"
+	"github.com/wsverdict/wsverdict/upgrade/internal/origin"
+	"github.com/wsverdict/wsverdict/upgrade/internal/wheel"
 )
 
 // An Upgrader is the end of a chain: every verdict of its links ends in it. The zero value works and is safe: same-origin,
@@ -80,7 +83,7 @@ type Upgrader struct {
 type config struct {
 	upgrader            *Upgrader
 	subprotocols        []string
-	hosts               []authority
+	hosts               []origin.Authority
 	insecureAnyOrigin   bool
 	statusWithoutOrigin bool
 	profile             codes.Profile // nil for codes.Mirrored
@@ -99,14 +102,6 @@ type config struct {
 	seats   atomic.Int64
 	settled settledCounts
 	ended   endedCounts
-}
-
-// ticks is d in turns of the wheel, at least one.
-func ticks(d time.Duration) uint32 { return uint32(max(1, min(d/tick, 1<<31))) }
-
-type authority struct {
-	host string
-	port uint16 // 0 is any
 }
 
 // mounted returns the configuration, reading the fields at the first call.
@@ -131,11 +126,12 @@ func (u *Upgrader) read() *config {
 		lingerTimeout:       min(cmp.Or(u.LingerTimeout, 2*time.Second), 24*time.Hour),
 		lingerBytes:         cmp.Or(u.LingerBytes, 8<<20),
 		maxMessageBytes:     cmp.Or(u.MaxMessageBytes, 1<<20),
-		pongTicks:           ticks(cmp.Or(u.PingTimeout, 15*time.Second)),
+		pongTicks:           wheel.Ticks(cmp.Or(u.PingTimeout, 15*time.Second)),
 	}
 	if interval := cmp.Or(u.PingInterval, 30*time.Second); interval > 0 {
-		c.pingTicks = ticks(interval)
+		c.pingTicks = wheel.Ticks(interval)
 	}
+	c.live.wheel.Of = func(conn *Conn) *wheel.Timer[Conn] { return &conn.timer.Timer }
 	c.lingering.max = int64(max(0, cmp.Or(u.MaxLingering, 1024)))
 	if c.observer == nil {
 		c.observer = logPanics{}
@@ -147,18 +143,18 @@ func (u *Upgrader) read() *config {
 	}
 	for i, p := range c.subprotocols {
 		switch {
-		case !isToken(p):
+		case !handshake.IsToken(p):
 			mistake("Subprotocols: %q is no token (RFC 9110 §5.6.2)", p)
 		case slices.Contains(c.subprotocols[:i], p):
 			mistake("Subprotocols: %q is listed twice", p)
 		}
 	}
 	for _, h := range u.Hosts {
-		host, port, ok := parseAuthority(h)
+		host, ok := origin.ParseAuthority(h)
 		if !ok {
 			mistake("Hosts: %q: want a host name or address, with an optional port and nothing else", h)
 		}
-		c.hosts = append(c.hosts, authority{host, port})
+		c.hosts = append(c.hosts, host)
 	}
 	for _, f := range []struct {
 		name string

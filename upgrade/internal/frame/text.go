@@ -1,16 +1,16 @@
-package upgrade
+package frame
 
 import "unicode/utf8"
 
-// A textCheck validates UTF-8 in pieces, and finds an invalid byte as soon as it is there (RFC 6455 §8.1): what a piece leaves
+// A Text validates UTF-8 in pieces, and finds an invalid byte as soon as it is there (RFC 6455 §8.1): what a piece leaves
 // unfinished, at most three bytes, waits for the next.
-type textCheck struct {
+type Text struct {
 	rest [utf8.UTFMax]byte
 	n    uint8
 }
 
-// write reports whether the text may still become valid.
-func (t *textCheck) write(p []byte) bool {
+// Write reports whether the text may still become valid.
+func (t *Text) Write(p []byte) bool {
 	for t.n > 0 && len(p) > 0 {
 		t.rest[t.n] = p[0]
 		t.n++
@@ -38,8 +38,8 @@ func (t *textCheck) write(p []byte) bool {
 	return utf8.Valid(p[:whole])
 }
 
-// end reports whether the text is whole, and makes ready for the next.
-func (t *textCheck) end() bool {
+// End reports whether the text is whole, and makes ready for the next.
+func (t *Text) End() bool {
 	whole := t.n == 0
 	t.n = 0
 	return whole

@@ -1,21 +1,22 @@
-package upgrade
+package handshake
 
 import (
 	"net/http"
 	"strings"
 )
 
-// appendSwitching appends the 101 that accepts hs (RFC 6455 §4.2.2), with the fields that outer middlewares have set.
-func appendSwitching(dst []byte, hs handshake, outer http.Header) []byte {
+// AppendSwitching appends the 101 that accepts a handshake with this key (RFC 6455 §4.2.2), with the
+// chosen subprotocol, if there is one, and the fields that outer middlewares have set.
+func AppendSwitching(dst []byte, key, subprotocol string, outer http.Header) []byte {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	dst = acceptKey(dst, hs.key)
+	dst = acceptKey(dst, key)
 	dst = append(dst, "\r\n"...)
-	if hs.subprotocol != "" {
-		dst = appendField(dst, "Sec-WebSocket-Protocol", hs.subprotocol)
+	if subprotocol != "" {
+		dst = appendField(dst, "Sec-WebSocket-Protocol", subprotocol)
 	}
 	connection := outer["Connection"] // names further hop-by-hop fields
 	for name, values := range outer {
-		if !isToken(name) || ours(name) || len(connection) > 0 && hasToken(connection, name) {
+		if !IsToken(name) || ours(name) || len(connection) > 0 && HasToken(connection, name) {
 			continue
 		}
 		for _, value := range values {

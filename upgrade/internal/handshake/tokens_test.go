@@ -1,13 +1,12 @@
-package upgrade_test
+package handshake_test
 
 import (
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/internal/handshake"
 )
 
 var (
@@ -39,19 +38,27 @@ func FuzzTokens(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		lines := strings.Split(s, "\n")
-		r := &http.Request{Header: http.Header{"Sec-Websocket-Protocol": lines}}
-		got := slices.Collect(upgrade.Subprotocols(r))
-		if want, _ := slowTokens(lines); !slices.Equal(got, want) {
-			t.Fatalf("%q: got %q, want %q", lines, got, want)
+		var got []string
+		whole := true
+		for token, ok := range handshake.Tokens(lines) {
+			if whole = ok; ok {
+				got = append(got, token)
+			}
+		}
+		if want, wantWhole := slowTokens(lines); !slices.Equal(got, want) || whole != wantWhole {
+			t.Fatalf("%q: got %q %v, want %q %v", lines, got, whole, want, wantWhole)
 		}
 		if len(got) == 0 {
 			return
 		}
-		for first := range upgrade.Subprotocols(r) {
+		for first := range handshake.Tokens(lines) {
 			if first != got[0] {
 				t.Fatalf("%q: a range that ends early began with %q", lines, first)
 			}
 			break
+		}
+		if !handshake.HasToken(lines, strings.ToUpper(got[len(got)-1])) {
+			t.Fatalf("%q: HasToken does not find %q", lines, got[len(got)-1])
 		}
 	})
 }

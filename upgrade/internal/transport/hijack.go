@@ -1,30 +1,10 @@
-package upgrade
+package transport
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 )
-
-// hijack takes the connection over. If it cannot, the error says which type was in the way.
-func hijack(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
-	conn, buf, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return nil, nil, &HijackError{Writer: innermost(w), Err: err}
-	}
-	if buf == nil || buf.Reader == nil || buf.Writer == nil { // a foreign Hijacker
-		buf = bufio.NewReadWriter(bufio.NewReaderSize(conn, 16), bufio.NewWriter(conn))
-	}
-	return conn, buf, nil
-}
-
-// buffered is what the client sent behind its handshake. It lies in buf's own memory.
-func buffered(buf *bufio.ReadWriter) []byte {
-	early, _ := buf.Peek(buf.Reader.Buffered()) // never reads: reading can cancel the request's context (go.dev/issue/32314)
-	return early
-}
 
 // A HijackError says why a connection could not be taken over: most often a middleware wraps [http.ResponseWriter] in a
 // type with neither Hijack nor Unwrap (see [http.ResponseController]), or the connection is HTTP/2.

@@ -1,4 +1,4 @@
-package upgrade_test
+package origin_test
 
 import (
 	"net/netip"
@@ -8,28 +8,28 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/internal/origin"
 )
 
 var originTable = []struct {
 	text string
-	want upgrade.Origin // zero: malformed
+	want origin.Origin // zero: malformed
 }{
-	{"https://app.example.com", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
-	{"http://app.example.com", upgrade.Origin{Scheme: "http", Host: "app.example.com", Port: 80}},
-	{"https://app.example.com:443", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
-	{"https://app.example.com:08443", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 8443}},
-	{"http://localhost:65535", upgrade.Origin{Scheme: "http", Host: "localhost", Port: 65535}},
-	{"HTTPS://App.EXAMPLE.com", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
-	{"https://app.example.com.", upgrade.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
-	{"https://xn--bcher-kva.example", upgrade.Origin{Scheme: "https", Host: "xn--bcher-kva.example", Port: 443}},
-	{"https://my_host", upgrade.Origin{Scheme: "https", Host: "my_host", Port: 443}},
-	{"http://127.0.0.1:8080", upgrade.Origin{Scheme: "http", Host: "127.0.0.1", Port: 8080}},
-	{"http://[::1]:8080", upgrade.Origin{Scheme: "http", Host: "[::1]", Port: 8080}},
-	{"http://[0:0::0:1]", upgrade.Origin{Scheme: "http", Host: "[::1]", Port: 80}},
-	{"http://[2001:DB8::A]", upgrade.Origin{Scheme: "http", Host: "[2001:db8::a]", Port: 80}},
-	{"wss://a", upgrade.Origin{Scheme: "wss", Host: "a", Port: 443}},
-	{"chrome-extension://abcdef", upgrade.Origin{Scheme: "chrome-extension", Host: "abcdef"}},
+	{"https://app.example.com", origin.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
+	{"http://app.example.com", origin.Origin{Scheme: "http", Host: "app.example.com", Port: 80}},
+	{"https://app.example.com:443", origin.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
+	{"https://app.example.com:08443", origin.Origin{Scheme: "https", Host: "app.example.com", Port: 8443}},
+	{"http://localhost:65535", origin.Origin{Scheme: "http", Host: "localhost", Port: 65535}},
+	{"HTTPS://App.EXAMPLE.com", origin.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
+	{"https://app.example.com.", origin.Origin{Scheme: "https", Host: "app.example.com", Port: 443}},
+	{"https://xn--bcher-kva.example", origin.Origin{Scheme: "https", Host: "xn--bcher-kva.example", Port: 443}},
+	{"https://my_host", origin.Origin{Scheme: "https", Host: "my_host", Port: 443}},
+	{"http://127.0.0.1:8080", origin.Origin{Scheme: "http", Host: "127.0.0.1", Port: 8080}},
+	{"http://[::1]:8080", origin.Origin{Scheme: "http", Host: "[::1]", Port: 8080}},
+	{"http://[0:0::0:1]", origin.Origin{Scheme: "http", Host: "[::1]", Port: 80}},
+	{"http://[2001:DB8::A]", origin.Origin{Scheme: "http", Host: "[2001:db8::a]", Port: 80}},
+	{"wss://a", origin.Origin{Scheme: "wss", Host: "a", Port: 443}},
+	{"chrome-extension://abcdef", origin.Origin{Scheme: "chrome-extension", Host: "abcdef"}},
 	{text: ""}, {text: "null"}, {text: "*"}, {text: "https://"}, {text: "https:"}, {text: "app.example.com"}, {text: "//app.example.com"},
 	{text: "https://app.example.com/"}, {text: "https://app.example.com/x"}, {text: "https://app.example.com?"},
 	{text: "https://app.example.com#"}, {text: "https://u@app.example.com"}, {text: "https://app.example.com:"},
@@ -43,18 +43,18 @@ var originTable = []struct {
 	{text: "https://a, https://b"}, {text: "https://a\\b"}, {text: "https:///a"}, {text: "https://" + strings.Repeat("a", 254)},
 }
 
-func TestParseOrigin(t *testing.T) {
+func TestParse(t *testing.T) {
 	for _, tc := range originTable {
-		got, err := upgrade.ParseOrigin(tc.text)
-		if got != tc.want || (err == nil) != (tc.want != upgrade.Origin{}) {
+		got, err := origin.Parse(tc.text)
+		if got != tc.want || (err == nil) != (tc.want != origin.Origin{}) {
 			t.Errorf("ParseOrigin(%q): got %+v, %v, want %+v", tc.text, got, err, tc.want)
 		}
 	}
 }
 
-func TestParseOriginAllocations(t *testing.T) {
+func TestParseAllocations(t *testing.T) {
 	for _, s := range []string{"https://app.example.com", "http://[::1]:8080"} {
-		if n := testing.AllocsPerRun(100, func() { upgrade.ParseOrigin(s) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { origin.Parse(s) }); n != 0 {
 			t.Errorf("ParseOrigin(%q): %v allocations", s, n)
 		}
 	}
@@ -63,12 +63,12 @@ func TestParseOriginAllocations(t *testing.T) {
 var hostName = regexp.MustCompile(`^[a-z0-9_-]+(\.[a-z0-9_-]+)*$`)
 
 // slowOrigin is ParseOrigin by the standard library's means.
-func slowOrigin(s string) (o upgrade.Origin, ok bool) {
+func slowOrigin(s string) (o origin.Origin, ok bool) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme == "" || u.Host == "" || s != s[:len(u.Scheme)]+"://"+u.Host {
 		return o, false
 	}
-	o = upgrade.Origin{Scheme: u.Scheme, Host: strings.ToLower(u.Hostname())}
+	o = origin.Origin{Scheme: u.Scheme, Host: strings.ToLower(u.Hostname())}
 	if strings.HasPrefix(u.Host, "[") {
 		addr, err := netip.ParseAddr(o.Host)
 		if err != nil || !addr.Is6() || addr.Zone() != "" {
@@ -92,12 +92,12 @@ func slowOrigin(s string) (o upgrade.Origin, ok bool) {
 	return o, true
 }
 
-func FuzzParseOrigin(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, tc := range originTable {
 		f.Add(tc.text)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got, err := upgrade.ParseOrigin(s)
+		got, err := origin.Parse(s)
 		want, ok := slowOrigin(s)
 		if (err == nil) != ok || ok && got != want {
 			t.Fatalf("ParseOrigin(%q): got %+v, %v, want %+v, %v", s, got, err, want, ok)
@@ -107,7 +107,7 @@ func FuzzParseOrigin(f *testing.F) {
 			if got.Port != 0 {
 				normal += ":" + strconv.Itoa(int(got.Port))
 			}
-			if again, err := upgrade.ParseOrigin(normal); err != nil || again != got {
+			if again, err := origin.Parse(normal); err != nil || again != got {
 				t.Fatalf("ParseOrigin(%q): got %+v, %v, want %+v: the normal form of %q", normal, again, err, got, s)
 			}
 		}

@@ -1,0 +1,52 @@
+package upgrade
+
+import (
+	"iter"
+	"net/http"
+
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade/internal/handshake"
+)
+
+// An accepted handshake is what a valid one asks for.
+type accepted struct {
+	key         string
+	subprotocol string // chosen; "" if none was offered
+}
+
+// refusals say what is wrong with a handshake. All are Rejects: who sent this is no browser's WebSocket,
+// or one that would not accept a 101.
+var refusals = [handshake.Faults]policy.Verdict{
+	handshake.HTTPVersion: policy.Reject(4505, "http_version_not_supported").
+		WithDetail("This endpoint speaks WebSocket over HTTP/1.1."),
+	handshake.Method: policy.Reject(4405, "method_not_allowed").
+		WithDetail("A WebSocket handshake is a GET request.").WithHeader("Allow", "GET"),
+	handshake.NoUpgrade: policy.Reject(codes.UpgradeRequired, "upgrade_required").
+		WithHeader("Upgrade", "websocket").WithHeader("Connection", "Upgrade"),
+	handshake.Version: policy.Reject(codes.UpgradeRequired, "websocket_version_not_supported").
+		WithDetail("This endpoint speaks version 13 of the WebSocket protocol.").
+		WithHeader("Sec-Websocket-Version", "13").
+		WithHeader("Upgrade", "websocket").WithHeader("Connection", "Upgrade"),
+	handshake.Body: policy.Reject(codes.BadRequest, "handshake_with_body").
+		WithDetail("A WebSocket handshake has no body."),
+	handshake.Host: policy.Reject(codes.BadRequest, "host_missing").
+		WithDetail("A WebSocket handshake names the server in Host."),
+	handshake.Key: policy.Reject(codes.BadRequest, "websocket_key_invalid").
+		WithDetail("Sec-WebSocket-Key must be given once and be 16 bytes in base64."),
+	handshake.Subprotocols: policy.Reject(codes.BadRequest, "subprotocols_malformed").
+		WithDetail("Sec-WebSocket-Protocol must be a list of tokens."),
+	handshake.NoSubprotocol: policy.Reject(codes.NotAcceptable, "no_common_subprotocol"),
+}
+
+// Subprotocols yields the elements of the request's Sec-WebSocket-Protocol in the client's order. It ends at the first
+// element that is no token.
+func Subprotocols(r *http.Request) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for token, ok := range handshake.Tokens(r.Header["Sec-Websocket-Protocol"]) {
+			if !ok || !yield(token) {
+				return
+			}
+		}
+	}
+}
