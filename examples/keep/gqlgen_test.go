@@ -1,0 +1,66 @@
+package keep
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/coder/websocket"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/wsverdict/wsverdict/codes"
+)
+
+var gqlgenLibrary = library{
+	name: "gqlgen", subprotocol: "graphql-transport-ws", checks: true, headers: true,
+	profile: codes.GraphQLTransportWS, code: 4403, // what its clients fetch a new token for
+
+	handler: func(*testing.T) http.Handler {
+		return gqlgenHandler(transport.Websocket{Implementation: transport.CoderWebsocketImplementation{
+			AcceptOptions: websocket.AcceptOptions{InsecureSkipVerify: true}, // the Origin is the link's to check
+		}})
+	},
+	strict: func(*testing.T) http.Handler { return gqlgenHandler(transport.Websocket{}) },
+
+	// The handshake of graphql-transport-ws, and a subscription.
+	speak: func(t *testing.T, c *client) {
+		if got := c.ask(`{"type":"connection_init"}`); got != `{"type":"connection_ack"}` {
+			t.Fatalf("%s, want connection_ack", got)
+		}
+		var next struct {
+			ID, Type string
+			Payload  struct{ Data struct{ Me string } }
+		}
+		text := c.ask(`{"id":"1","type":"subscribe","payload":{"query":"subscription { me }"}}`)
+		if err := json.Unmarshal([]byte(text), &next); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if next.ID != "1" || next.Type != "next" || next.Payload.Data.Me != user {
+			t.Errorf("%s, want the next of subscription 1 with user %q", text, user)
+		}
+	},
+}
+
+// gqlgenHandler has what gqlgen would generate from this schema.
+func gqlgenHandler(t transport.Websocket) http.Handler {
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `type Query { me: String! } type Subscription { me: String! }`})
+	server := handler.New(&graphql.ExecutableSchemaMock{
+		SchemaFunc:     func() *ast.Schema { return schema },
+		ComplexityFunc: func(context.Context, string, string, int, map[string]any) (int, bool) { return 0, false },
+		ExecFunc: func(ctx context.Context) graphql.ResponseHandler {
+			name, _ := ctx.Value(userKey{}).(string)
+			data, err := json.Marshal(map[string]string{"me": name})
+			if err != nil {
+				return graphql.OneShot(graphql.ErrorResponse(ctx, "%v", err))
+			}
+			return graphql.OneShot(&graphql.Response{Data: data})
+		},
+	})
+	server.AddTransport(t)
+	return server
+}
