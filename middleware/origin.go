@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/wsverdict/wsverdict/upgrade"
@@ -19,6 +18,17 @@ type OriginConfig struct {
 	//	https://app.example.com:8443   with a port
 	//	https://*.example.com          every subdomain, of any depth; not example.com itself
 	Patterns []string
+
+	// PublicSuffix finds patterns under a name where anybody can have one, such as https://*.co.uk or https://*.github.io, which are
+	// mistakes. It is the function of that name in golang.org/x/net/publicsuffix, which has the whole list:
+	//
+	//	PublicSuffix: publicsuffix.PublicSuffix
+	//
+	// nil knows the common ones alone.
+	PublicSuffix func(domain string) (publicSuffix string, icann bool)
+
+	// InsecurePublicSuffixes allows such patterns: whoever takes a name there can then connect with the user's cookies.
+	InsecurePublicSuffixes bool
 
 	// InsecureNull lets the Origin "null" pass. Any site can send it, from a sandboxed iframe, so this is as good as no check
 	// at all for whoever authenticates by cookie.
@@ -74,12 +84,12 @@ func parseOrigins(cfg OriginConfig) (*originList, error) {
 		wrong.add("no pattern: nobody could connect from a browser; middleware.SameOrigin is the server's own origin")
 	}
 	for _, pattern := range cfg.Patterns {
-		l.add(pattern, &wrong)
+		l.add(&cfg, pattern, &wrong)
 	}
 	return l, wrong.err("Origin")
 }
 
-func (l *originList) add(pattern string, wrong *mistakes) {
+func (l *originList) add(cfg *OriginConfig, pattern string, wrong *mistakes) {
 	switch pattern {
 	case SameOrigin:
 		l.same = true
@@ -91,27 +101,20 @@ func (l *originList) add(pattern string, wrong *mistakes) {
 		wrong.add(`%q: that is no check; Upgrader.InsecureAnyOrigin without an Origin link allows it`, pattern)
 		return
 	}
-	scheme, rest, _ := strings.Cut(pattern, "://")
-	base, wild := strings.CutPrefix(rest, "*.")
-	o, err := upgrade.ParseOrigin(scheme + "://" + base)
+	o, wild, err := parsePattern(pattern)
 	switch {
-	case err != nil && strings.Contains(base, "*"):
-		wrong.add("%q: a wildcard is the whole first label, as in https://*.example.com", pattern)
 	case err != nil:
-		wrong.add("%q: %w", pattern, err)
-	case wild && isAddress(o.Host):
-		wrong.add("%q: an address has no subdomains", pattern)
 	case wild && !strings.Contains(o.Host, ".") && o.Host != "localhost":
-		wrong.add("%q: that is a whole top-level domain", pattern)
+		err = errTopLevel
+	case wild && o.Host != "localhost" && !cfg.InsecurePublicSuffixes && cfg.isPublicSuffix(o.Host):
+		err = errSuffix
 	case wild:
 		o.Host = "." + o.Host
 		l.under = append(l.under, o)
 	default:
 		l.exact[o] = struct{}{}
 	}
-}
-
-func isAddress(host string) bool {
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil
+	if err != nil {
+		wrong.add("%q: %w", pattern, err)
+	}
 }

@@ -115,6 +115,50 @@ func TestOriginMistakes(t *testing.T) {
 	}
 }
 
+// What would let anybody's pages connect, and what no browser would ever send, is found when it is mounted.
+func TestOriginPatternsThatAreMistakes(t *testing.T) {
+	for _, pattern := range []string{
+		"https://*.co.uk", "https://*.CO.UK.", "https://*.github.io", "https://*.vercel.app:8443", "https://*.com.au",
+		"https://*.0.0.1", "https://*.1", "https://*.127.0.0.1", "https://*.0x7f", "https://*.example.0",
+		"http://127.1", "http://0x7f.1", "http://2130706433", "http://192.168.0.256", "http://1.2.3.4.5", "http://example.08",
+		"wss://app.example.com", "ws://localhost:3000", "wss://*.example.com", "file://localhost", "https://xn--f", "https://xn--",
+		"https://xn--f.example.com", "https://*.xn--f.example", "https://app.xn--a-.example", "https://xn--99999999.example",
+	} {
+		err := panicError(t, func() { middleware.For(&upgrade.Upgrader{}).Origin(pattern) })
+		if n := mistakes(t, err); n != 1 {
+			t.Errorf("%s: %d mistakes: %v", pattern, n, err)
+		}
+	}
+	for _, pattern := range []string{
+		"https://*.example.co.uk", "https://*.user.github.io", "https://user.github.io", "http://127.0.0.1:3000", "http://[::1]",
+		"https://xn--bcher-kva.example", "https://xn--p1ai", "https://*.xn--fiqs8s.example", "https://1.example",
+		"https://0x.example", "https://a1", "tauri://localhost", "chrome-extension://abcdefghijklmnop", "http://*.localhost", "https://xn--ls8h.la",
+	} {
+		middleware.For(&upgrade.Upgrader{}).Origin(pattern) // panics for a mistake
+	}
+}
+
+// The whole list is the program's affair; so is the decision not to care.
+func TestOriginPublicSuffixes(t *testing.T) {
+	list := func(domain string) (string, bool) { // as publicsuffix.PublicSuffix answers
+		if domain == "acme.example" || strings.HasSuffix(domain, ".acme.example") {
+			return "acme.example", false
+		}
+		return domain[strings.LastIndexByte(domain, '.')+1:], true
+	}
+	ws := middleware.For(&upgrade.Upgrader{})
+	err := panicError(t, func() {
+		ws.OriginWith(middleware.OriginConfig{Patterns: []string{"https://*.acme.example", "https://*.x.acme.example", "http://*.localhost"}, PublicSuffix: list})
+	})
+	if n := mistakes(t, err); n != 1 {
+		t.Errorf("%d mistakes, want 1: %v", n, err)
+	}
+	link := ws.OriginWith(middleware.OriginConfig{Patterns: []string{"https://*.github.io"}, InsecurePublicSuffixes: true})
+	if !passes(link, newRequest(t, "Origin", "https://anybody.github.io")) {
+		t.Error("what was allowed does not pass")
+	}
+}
+
 // slowMatch is the patterns' meaning, spelled out with net/url.
 func slowMatch(pattern, origin string) bool {
 	p, err := url.Parse(strings.Replace(pattern, "*.", "", 1))
