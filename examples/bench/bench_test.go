@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"github.com/wsverdict/wsverdict/examples/bench/internal/child"
 )
 
 func Benchmark(b *testing.B) {
@@ -80,8 +82,12 @@ func TestChainsDecide(t *testing.T) {
 		want    ws.StatusCode // 0: the endpoint was reached
 	}{
 		{"neighbours", neighbours(), newRequest(), 0},
-		{"whole, peers", peers(), bearer(), 4403},
-		{"whole, wsverdict", ours(), bearer(), 4403},
+		{"whole, HS256, peers", peers(signatures["HS256"]()), bearer(signatures["HS256"]()), 4403},
+		{"whole, HS256, wsverdict", ours(signatures["HS256"]()), bearer(signatures["HS256"]()), 4403},
+		{"whole, ES256, peers", peers(signatures["ES256"]()), bearer(signatures["ES256"]()), 4403},
+		{"whole, ES256, wsverdict", ours(signatures["ES256"]()), bearer(signatures["ES256"]()), 4403},
+		{"whole, RS256, peers", peers(signatures["RS256"]()), bearer(signatures["RS256"]()), 4403},
+		{"whole, RS256, wsverdict", ours(signatures["RS256"]()), bearer(signatures["RS256"]()), 4403},
 	} {
 		w := newWriter(nil)
 		w.conn.keep = true
@@ -99,7 +105,7 @@ func TestChainsDecide(t *testing.T) {
 
 // TestMain lets copies of the test be one side of a herd.
 func TestMain(m *testing.M) {
-	Herd()
+	child.Main(Roles())
 	os.Exit(m.Run())
 }
 
@@ -150,6 +156,18 @@ func TestCasesRun(t *testing.T) {
 			if r := testing.Benchmark(c.Run); r.N == 0 {
 				t.Errorf("%s: %s failed", row.Name, c.Name)
 			}
+		}
+	}
+}
+
+// TestCrowdsComeAndGo: what is measured of live connections happened.
+func TestCrowdsComeAndGo(t *testing.T) {
+	for name, f := range map[string]func(*testing.B){
+		"contention": func(b *testing.B) { admitAtOnce(b, 8) },
+		"crowded":    func(b *testing.B) { admitAmong(b, 100) },
+	} {
+		if r := testing.Benchmark(f); r.N == 0 {
+			t.Error(name, "failed")
 		}
 	}
 }

@@ -1,9 +1,14 @@
 package bench
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,37 +73,63 @@ func serving(h http.Handler, early []byte, r *http.Request) func(*testing.B) {
 
 var secret = sha256.Sum256([]byte("a secret of 32 bytes"))
 
+// A signature is how tokens are signed and verified.
+type signature struct {
+	alg             string
+	signs, verifies any
+}
+
+var signatures = map[string]func() signature{
+	"HS256": sync.OnceValue(func() signature { return signature{"HS256", secret[:], secret[:]} }),
+	"ES256": sync.OnceValue(func() signature {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			panic(err)
+		}
+		return signature{"ES256", key, key.Public()}
+	}),
+	"RS256": sync.OnceValue(func() signature {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(err)
+		}
+		return signature{"RS256", key, key.Public()}
+	}),
+}
+
 // bearer is a handshake with a good token.
-func bearer() *http.Request {
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+func bearer(s signature) *http.Request {
+	token, err := jwt.NewWithClaims(jwt.GetSigningMethod(s.alg), jwt.RegisteredClaims{
 		Subject:   "alice",
 		IssuedAt:  jwt.NewNumericDate(time.Now()),
 		ExpiresAt: jwt.NewNumericDate(time.Now().Add(24 * time.Hour)),
-	}).SignedString(secret[:])
+	}).SignedString(s.signs)
 	if err != nil {
 		panic(err)
 	}
 	return newRequest("Authorization: Bearer " + token)
 }
 
-func whole() Row {
-	return Row{
-		Name: "whole", Title: "A whole chain with an HS256 token", Base: "chi, httprate, jwtauth, gorilla",
-		Note:    "On a chi router: origin, rate limit by address, token; all allow, and the last policy refuses with close code 4403.",
-		Targets: []Target{{Case: "wsverdict", Unit: "ns/op", Most: 6500}, {Case: "wsverdict", Unit: "allocs/op", Most: 60}},
+func whole(name, alg string, targets ...Target) Row {
+	row := Row{
+		Name: name, Title: "A whole chain with a token, " + alg, Base: "chi, httprate, jwtauth, gorilla", Targets: targets,
 		Cases: []Case{
-			{"chi, httprate, jwtauth, gorilla", serving(peers(), nil, bearer())},
-			{"wsverdict", serving(ours(), clientClose, bearer())},
+			{"chi, httprate, jwtauth, gorilla", func(b *testing.B) { s := signatures[alg](); serving(peers(s), nil, bearer(s))(b) }},
+			{"wsverdict", func(b *testing.B) { s := signatures[alg](); serving(ours(s), clientClose, bearer(s))(b) }},
 		},
 	}
+	if alg == "HS256" {
+		row.Note = "On a chi router: origin, rate limit by address, token; all allow, and the last policy refuses with close code 4403."
+	}
+	return row
 }
 
-func peers() http.Handler {
+func peers(s signature) http.Handler {
 	byIP := func(r *http.Request) (string, error) {
 		ip, _, err := net.SplitHostPort(r.RemoteAddr)
 		return httprate.CanonicalizeIP(ip), err
 	}
-	auth := jwtauth.New("HS256", secret[:], nil)
+	auth := jwtauth.New(s.alg, s.signs, s.verifies)
 	var up gorilla.Upgrader // same-origin by default
 	r := chi.NewRouter()
 	r.With(
@@ -120,10 +151,10 @@ func peers() http.Handler {
 	return r
 }
 
-func ours() http.Handler {
+func ours(s signature) http.Handler {
 	users := middleware.MustJWT[jwt.RegisteredClaims](middleware.JWTConfig{
-		Keyfunc: func(*jwt.Token) (any, error) { return secret[:], nil },
-		Methods: []string{"HS256"},
+		Keyfunc: func(*jwt.Token) (any, error) { return s.verifies, nil },
+		Methods: []string{s.alg},
 	})
 	notMember := policy.Close(codes.Forbidden, "not_a_member")
 	ws := middleware.For(&upgrade.Upgrader{})

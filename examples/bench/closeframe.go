@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +52,7 @@ var upgraders = []upgrader{
 	{"gobwas, with a write timeout", clientClose, func(outer http.Header) func(*fakeWriter, *http.Request) {
 		return gobwas(ws.HTTPUpgrader{Header: outer, Timeout: 2 * time.Second})
 	}},
+	{checkedByHand, clientClose, gobwasByHand},
 	{"gorilla", nil, func(outer http.Header) func(*fakeWriter, *http.Request) { // refuses who has sent something already
 		var up gorilla.Upgrader
 		return func(w *fakeWriter, r *http.Request) {
@@ -118,6 +121,30 @@ func gobwas(up ws.HTTPUpgrader) func(*fakeWriter, *http.Request) {
 	}
 }
 
+const checkedByHand = "gobwas, the same checks by hand"
+
+// gobwasByHand does what wsverdict does by itself: Origin against Host, as gorilla and coder compare them; a choice among the server's
+// subprotocols; a deadline for both writes.
+func gobwasByHand(outer http.Header) func(*fakeWriter, *http.Request) {
+	frame := ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(closeCode, closeReason)))
+	up := ws.HTTPUpgrader{Header: outer, Timeout: 2 * time.Second, Protocol: func(p string) bool { return p == "chat.v1" }}
+	return func(w *fakeWriter, r *http.Request) {
+		if origin := r.Header.Get("Origin"); origin != "" {
+			u, err := url.Parse(origin)
+			if err != nil || !strings.EqualFold(u.Host, r.Host) {
+				panic("the origin was refused")
+			}
+		}
+		conn, _, _, err := up.Upgrade(r, w)
+		if err != nil {
+			panic(err)
+		}
+		conn.SetWriteDeadline(time.Now().Add(2 * time.Second))
+		conn.Write(frame)
+		conn.Close()
+	}
+}
+
 func denying(http.Header) func(*fakeWriter, *http.Request) {
 	var up upgrade.Upgrader
 	verdict := policy.Close(codes.Unauthorized, "token_expired")
@@ -164,8 +191,8 @@ func closeFrame(name, title string, headers int, targets ...Target) Row {
 	if headers == 0 {
 		row.Note = "From the parsed request to the closed connection. The client's close frame lies in the hijacked reader already, so that " +
 			"nobody waits: except gorilla's, which refuses such a client, and the linger's, which finds the connection at its end. " +
-			"gobwas checks neither Origin nor subprotocols and sets no deadline by default; wsverdict does all three, and the second " +
-			"floor is what that leaves no way around, with no check made."
+			"gobwas checks neither Origin nor subprotocols and sets no deadline by default; wsverdict does all three, and so does the row that has them done " +
+			"by hand, which is the one to compare with. The second floor is what that leaves no way around, with no check made."
 	}
 	for _, u := range upgraders {
 		row.Cases = append(row.Cases, Case{u.name, func(b *testing.B) {

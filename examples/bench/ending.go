@@ -84,7 +84,7 @@ func ending() Row {
 	return Row{Name: "ending", Title: "Ending thousands of connections by their tag", Base: enders[0].name, Metric: "ms", Columns: []string{"ms", "ms-until-gone", "told"}, Rounds: 7,
 		Note: fmt.Sprintf("%d connections over loopback, a session or a goroutine reading each, the clients in another process. ms is until the kernel has the last close "+
 			"frame, ms-until-gone until every client has answered with its own and the connection is closed, told is how many clients got a close frame. "+
-			"The loop writes the same compiled frame to hijacked connections one after the other, and would stop at the first client that does not read.", limit(herdSize)),
+			"The loop writes the same compiled frame to hijacked connections one after the other, and would stop at the first client that does not read.", Limit(herdSize)),
 		Targets: []Target{{Case: enders[1].name, Unit: "ms", Most: 2, Than: enders[0].name}},
 		Cases:   []Case{{enders[0].name, herding("end " + enders[0].name)}, {enders[1].name, herding("end " + enders[1].name)}},
 	}
@@ -93,14 +93,14 @@ func ending() Row {
 func shutdown() Row {
 	return Row{Name: "shutdown", Title: "Shutdown of thousands of connections", Base: enders[2].name, Metric: "ms-until-gone", Columns: []string{"ms-until-gone", "told"}, Rounds: 1,
 		Note: fmt.Sprintf("The same %d connections, and a deadline of %v, over half of which Shutdown spreads their ends. It has returned nil.",
-			limit(herdSize), shutdownDeadline),
+			Limit(herdSize), shutdownDeadline),
 		Targets: []Target{{Case: enders[2].name, Unit: "ms-until-gone", Most: float64(shutdownDeadline.Milliseconds())}},
 		Cases:   []Case{{enders[2].name, herding("end " + enders[2].name)}},
 	}
 }
 
 func endHerd(s ender, n int) error {
-	limit(n)
+	Limit(n)
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func endHerd(s ender, n int) error {
 	l := &closeCounter{Listener: tcp, want: int64(n), done: make(chan time.Time, 1)}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
 	go server.Serve(l)
-	cmd, lines, err := startClients(tcp.Addr().String(), n, "tcp")
+	clients, err := startClients(tcp.Addr().String(), n, "tcp")
 	if err != nil {
 		return err
 	}
@@ -118,17 +118,21 @@ func endHerd(s ender, n int) error {
 	if err := end(); err != nil {
 		return err
 	}
-	for lines.Scan() && lines.Text() == "pinged" {
+	line := "pinged"
+	for line == "pinged" {
+		if line, err = clients.Line(); err != nil {
+			return err
+		}
 	}
 	gone := time.Since(begun)
 	told := 0
-	if _, err := fmt.Sscanf(lines.Text(), "closed %d", &told); err != nil {
-		return fmt.Errorf("%s: the clients said %q", s.name, lines.Text())
+	if _, err := fmt.Sscanf(line, "closed %d", &told); err != nil {
+		return fmt.Errorf("%s: the clients said %q", s.name, line)
 	}
 	fmt.Println((<-l.done).Sub(begun).Seconds()*1000, "ms")
 	fmt.Println(gone.Seconds()*1000, "ms-until-gone")
 	fmt.Println(told, "told")
-	return cmd.Wait()
+	return clients.Wait()
 }
 
 // A closeCounter tells when the wanted number of close frames has been written.

@@ -12,8 +12,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// handshake is what Chromium sends, with a session cookie.
-const handshake = "GET /ws/rooms/lobby HTTP/1.1\r\n" +
+// Handshake is what Chromium sends, with a session cookie, up to the empty line.
+const Handshake = "GET /ws/rooms/lobby HTTP/1.1\r\n" +
 	"Host: app.example.com\r\n" +
 	"Connection: Upgrade\r\n" +
 	"Pragma: no-cache\r\n" +
@@ -29,11 +29,11 @@ const handshake = "GET /ws/rooms/lobby HTTP/1.1\r\n" +
 	"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
 
 // plainHandshake is the same without an offer of compression, which coder would accept.
-var plainHandshake = handshake[:strings.Index(handshake, "Sec-WebSocket-Extensions")]
+var plainHandshake = Handshake[:strings.Index(Handshake, "Sec-WebSocket-Extensions")]
 
-// newRequest parses the handshake as net/http does, with further header lines.
+// newRequest parses the Handshake as net/http does, with further header lines.
 func newRequest(lines ...string) *http.Request {
-	raw := handshake
+	raw := Handshake
 	for _, line := range lines {
 		raw += line + "\r\n"
 	}

@@ -1,51 +1,34 @@
 package bench
 
 import (
-	"bufio"
 	"crypto/tls"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"github.com/wsverdict/wsverdict/examples/bench/internal/child"
 )
 
-// A herd is thousands of connections. Server and clients are processes of their own, copies of this program: what a server holds in memory
-// is then its own, and what its clients hold is not counted.
-const herdVariable = "WSVERDICT_BENCH_HERD"
-
+// A herd is thousands of connections. Server and clients are processes of their own.
 var herdSize = 8000 // fewer where files are, and in tests
 
-// Herd is called first in main: in a copy of the program that was started as one side of a herd it does that side's work and never returns.
-func Herd() {
-	role := strings.Fields(os.Getenv(herdVariable))
-	if len(role) == 0 {
-		return
+// Roles are what copies of this program do for a herd; see package child.
+func Roles() map[string]child.Role {
+	return map[string]child.Role{
+		"herd clients": func(args []string, _ <-chan string) error { return herdClients(args[0], number(args[1]), args[2]) },
+		"herd server":  func(args []string, _ <-chan string) error { return scenarios()[args[0]](number(args[1])) },
 	}
-	go func() {
-		io.Copy(io.Discard, os.Stdin) // who started us is gone
-		os.Exit(1)
-	}()
-	err := errors.New("bench: unknown role")
-	switch n, _ := strconv.Atoi(role[1]); role[0] {
-	case "clients":
-		err = herdClients(role[2], n, role[3])
-	case "server":
-		err = scenarios()[strings.Join(role[2:], " ")](n)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+}
+
+func number(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
 }
 
 // scenarios are what a server can do with its herd. Each prints its figures, a line for each: value and unit.
@@ -77,46 +60,31 @@ func herding(scenario string) func(*testing.B) {
 
 // runHerd runs a scenario in a process of its own and returns its figures.
 func runHerd(scenario string, n int) (map[string]float64, error) {
-	cmd, lines, err := copyOf(fmt.Sprintf("server %d %s", limit(n), scenario))
+	server, err := child.Start("herd server", scenario, strconv.Itoa(Limit(n)))
 	if err != nil {
 		return nil, err
 	}
 	figures := map[string]float64{}
-	for lines.Scan() {
+	for {
+		line, err := server.Line()
+		if err == io.EOF {
+			return figures, server.Wait()
+		}
 		var unit string
 		var value float64
-		if _, err := fmt.Sscan(lines.Text(), &value, &unit); err != nil {
-			return nil, fmt.Errorf("%s: %q", scenario, lines.Text())
+		if _, scanErr := fmt.Sscan(line, &value, &unit); err != nil || scanErr != nil {
+			server.Kill()
+			return nil, fmt.Errorf("%s: %q %v", scenario, line, err)
 		}
 		figures[unit] = value
 	}
-	return figures, cmd.Wait()
-}
-
-// copyOf starts this program in another role, and returns what it prints.
-func copyOf(role string) (*exec.Cmd, *bufio.Scanner, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, err
-	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), herdVariable+"="+role)
-	cmd.Stderr = os.Stderr
-	if _, err := cmd.StdinPipe(); err != nil { // it ends with ours
-		return nil, nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	return cmd, bufio.NewScanner(out), cmd.Start()
 }
 
 // herdClients connects n clients to addr, prints "connected", and follows what the server sends: it answers pings and close frames, prints
 // "pinged" when each has got a ping, and "closed" with the number of close frames when each connection is gone. how is tcp, tls, or json
 // for clients that send a message.
 func herdClients(addr string, n int, how string) error {
-	limit(n)
+	Limit(n)
 	var connected, pinged, gone sync.WaitGroup
 	var mu sync.Mutex
 	told := 0
@@ -192,17 +160,10 @@ func follow(conn net.Conn, pinged func()) int {
 }
 
 // startClients starts a herd's clients and waits until they are connected.
-func startClients(addr string, n int, how string) (*exec.Cmd, *bufio.Scanner, error) {
-	cmd, lines, err := copyOf(fmt.Sprintf("clients %d %s %s", n, addr, how))
+func startClients(addr string, n int, how string) (*child.Process, error) {
+	clients, err := child.Start("herd clients", addr, strconv.Itoa(n), how)
 	if err == nil {
-		err = awaitLine(lines, "connected")
+		err = clients.Await("connected")
 	}
-	return cmd, lines, err
-}
-
-func awaitLine(lines *bufio.Scanner, want string) error {
-	if !lines.Scan() || lines.Text() != want {
-		return fmt.Errorf("bench: the clients said %q, want %q", lines.Text(), want)
-	}
-	return nil
+	return clients, err
 }

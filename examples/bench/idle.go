@@ -149,7 +149,7 @@ func idle() Row {
 	row := Row{Name: "idle", Title: "Memory per idle connection", Base: "gws", Metric: "B/conn", Columns: []string{"B/conn", "heap", "stack"}, Rounds: 1,
 		Note: fmt.Sprintf("%d connections over loopback, on net/http, the clients in another process, and each server in one of its own. Heap and stack in use after garbage collection, less what they "+
 			"were before, for each connection. wsverdict has its keepalive on (every client has answered a ping by then), an expiry and two tags for each connection, one of them unique; "+
-			"the peers are at their defaults and do none of that. Sessions wait for a message; the one that has decoded JSON got one message of 80 B, and encoding/json's need of stack stays.", limit(herdSize))}
+			"the peers are at their defaults and do none of that. Sessions wait for a message; the one that has decoded JSON got one message of 80 B, and encoding/json's need of stack stays.", Limit(herdSize))}
 	row.Targets = []Target{{Case: "wsverdict", Unit: "B/conn", Most: 4096}}
 	for _, i := range idlers {
 		row.Cases = append(row.Cases, Case{i.name, herding("idle " + i.name)})
@@ -158,7 +158,7 @@ func idle() Row {
 }
 
 func idleHerd(s idler, n int) error {
-	limit(n)
+	Limit(n)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -170,9 +170,9 @@ func idleHerd(s idler, n int) error {
 	server := &http.Server{Handler: s.make(), ReadHeaderTimeout: 5 * time.Second}
 	go server.Serve(l)
 	heapBefore, stackBefore := inUse()
-	cmd, lines, err := startClients(addr, n, s.how)
+	clients, err := startClients(addr, n, s.how)
 	if err == nil && s.pings {
-		err = awaitLine(lines, "pinged")
+		err = clients.Await("pinged")
 	}
 	if err != nil {
 		return err
@@ -183,8 +183,7 @@ func idleHerd(s idler, n int) error {
 	fmt.Println(heap+stack, "B/conn")
 	fmt.Println(heap, "heap")
 	fmt.Println(stack, "stack")
-	cmd.Process.Kill()
-	cmd.Wait()
+	clients.Kill()
 	return nil
 }
 

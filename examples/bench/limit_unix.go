@@ -4,8 +4,8 @@ package bench
 
 import "syscall"
 
-// limit raises the limit on open files as far as it goes, and returns how many of n connections it leaves room for.
-func limit(n int) int {
+// Limit raises the limit on open files as far as it goes, and returns how many of n connections it leaves room for.
+func Limit(n int) int {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
 		return n

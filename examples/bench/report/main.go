@@ -1,84 +1,127 @@
-// Command report runs the cases of package bench in mixed order, many rounds, and prints what docs/measured.md holds.
+// Command report runs the cases of packages bench and storm in mixed order, many rounds, and writes docs/performance.md with its plots.
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
-	"runtime/debug"
-	"slices"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/wsverdict/wsverdict/examples/bench"
+	"github.com/wsverdict/wsverdict/examples/bench/internal/child"
+	"github.com/wsverdict/wsverdict/examples/bench/storm"
 )
 
+// settings are how a run is made.
+type settings struct {
+	rounds  int
+	each    time.Duration
+	most    int // rounds of a row that takes long
+	sizes   storm.Sizes
+	profile time.Duration
+	short   bool
+	only    string
+	out     string
+}
+
 func main() {
-	bench.Herd()
-	rounds := flag.Int("rounds", 20, "how often each case is run")
-	each := flag.Duration("each", 25*time.Millisecond, "how long a case runs in a round")
-	only := flag.String("row", "", "the name of the one row to run")
+	child.Main(bench.Roles(), storm.Roles())
+	s := settings{most: 7, sizes: storm.Full, profile: 10 * time.Second}
+	flag.IntVar(&s.rounds, "rounds", 20, "how often each case is run")
+	flag.DurationVar(&s.each, "each", 25*time.Millisecond, "how long a case runs in a round, where it is short enough")
+	flag.BoolVar(&s.short, "short", false, "fewer and smaller rounds: some minutes instead of half an hour")
+	flag.StringVar(&s.only, "only", "", "run the rows alone whose names begin so (storm)")
+	flag.StringVar(&s.out, "o", "docs/performance.md", "the file to write, with plots in a folder of its name; - prints, without them")
 	testing.Init()
 	flag.Parse()
-	if err := flag.Set("test.benchtime", each.String()); err != nil {
+	if s.short {
+		s.rounds, s.most, s.sizes, s.profile = 5, 2, storm.Short, 3*time.Second
+	}
+	if err := run(s); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(s settings) error {
+	if err := flag.Set("test.benchtime", s.each.String()); err != nil {
+		return err
+	}
+	begun := time.Now()
 	var rows []*measured
-	for _, row := range bench.Rows() {
-		if *only == "" || *only == row.Name {
-			begun := time.Now()
-			m, err := measure(row, *rounds)
-			fmt.Fprintf(os.Stderr, "%-12s %v\n", row.Name, time.Since(begun).Round(time.Second/10))
-			if err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			rows = append(rows, m)
+	for _, row := range append(bench.Rows(), storm.Rows(s.sizes)...) {
+		if !strings.HasPrefix(row.Name, s.only) {
+			continue
+		}
+		rounds := s.rounds
+		if row.Rounds > 0 {
+			rounds = min(rounds, row.Rounds, s.most)
+		}
+		started := time.Now()
+		m, err := measure(row, rounds)
+		fmt.Fprintf(os.Stderr, "%-18s %v\n", row.Name, time.Since(started).Round(time.Second/10))
+		if err != nil {
+			return err
+		}
+		rows = append(rows, m)
+	}
+	var profiles []storm.Profile
+	if strings.HasPrefix("profile", s.only) {
+		var err error
+		if profiles, err = storm.Profiles(s.profile); err != nil {
+			return err
 		}
 	}
-	head(*rounds, *each)
-	summary(rows)
+	d := &document{plots: map[string]string{}}
+	if s.out != "-" {
+		d.folder = strings.TrimSuffix(filepath.Base(s.out), filepath.Ext(s.out))
+	}
+	d.head(s, begun)
+	d.summary(rows)
 	for _, m := range rows {
-		m.print()
+		d.table(m)
+	}
+	d.profiles(profiles)
+	return d.save(s.out)
+}
+
+// A document is the report's text, and the plots beside it.
+type document struct {
+	bytes.Buffer
+	folder string // "" for no plots
+	plots  map[string]string
+}
+
+func (d *document) printf(format string, args ...any) { fmt.Fprintf(d, format, args...) }
+
+// plot shows a picture where the document stands now.
+func (d *document) plot(name, alt, svg string) {
+	if d.folder != "" && svg != "" {
+		d.plots[name+".svg"] = svg
+		d.printf("\n![%s](%s/%s.svg)\n", alt, d.folder, name)
 	}
 }
 
-func head(rounds int, each time.Duration) {
-	fmt.Printf("# Measured\n\n")
-	fmt.Printf("What `go run ./examples/bench/report` printed. The cases of a table run in mixed order, %d rounds of %v each where it says\n"+
-		"nothing else; figures are the median of the rounds, and a ratio is the median of what it was within a round.\n", rounds, each)
-	fmt.Printf("Ratios matter, a few hundredths of one do not: the machine is shared, and another one gives other figures. They compare like with like within a table only.\n\n")
-	fmt.Printf("- %s, %s/%s, %d cores, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpu())
-	fmt.Printf("- %s\n", strings.Join(peers(), ", "))
-	fmt.Printf("- Everybody at their defaults. In memory one request with Chromium's headers is replayed on a ResponseWriter that can be\n" +
-		"  hijacked again and again, whose connection swallows what is written; what that costs is in every figure.\n")
-}
-
-// peers are the modules that are compared, with their versions.
-func peers() []string {
-	wanted := []string{"gobwas/ws", "gorilla/websocket", "coder/websocket", "lxzan/gws", "go-chi/chi/v5", "go-chi/jwtauth/v5",
-		"go-chi/httprate", "golang-jwt/jwt/v5", "sethvargo/go-limiter", "golang.org/x/time"}
-	var found []string
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range info.Deps {
-			if slices.ContainsFunc(wanted, func(w string) bool { return strings.HasSuffix(m.Path, w) }) {
-				found = append(found, strings.TrimPrefix(m.Path, "github.com/")+" "+m.Version)
-			}
+func (d *document) save(out string) error {
+	if out == "-" {
+		_, err := os.Stdout.Write(d.Bytes())
+		return err
+	}
+	folder := filepath.Join(filepath.Dir(out), d.folder)
+	if err := os.RemoveAll(folder); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for name, svg := range d.plots {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(svg), 0o644); err != nil {
+			return err
 		}
 	}
-	return found
-}
-
-// cpu is the processor's name where the system tells it.
-func cpu() string {
-	info, _ := os.ReadFile("/proc/cpuinfo")
-	_, rest, _ := strings.Cut(string(info), "model name")
-	name, _, _ := strings.Cut(strings.TrimLeft(rest, "\t :"), "\n")
-	if name == "" {
-		return "unknown processor"
-	}
-	return name
+	return os.WriteFile(out, d.Bytes(), 0o644)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/wsverdict/wsverdict/examples/bench"
@@ -18,9 +19,6 @@ type measured struct {
 
 func measure(row bench.Row, rounds int) (*measured, error) {
 	row.Metric = cmp.Or(row.Metric, "ns/op")
-	if row.Rounds > 0 {
-		rounds = min(rounds, row.Rounds)
-	}
 	m := &measured{row, map[string]map[string][]float64{}}
 	for _, c := range row.Cases {
 		m.figures[c.Name] = map[string][]float64{}
@@ -56,11 +54,11 @@ func (m *measured) ratio(name, base, unit string) float64 {
 	return median(ratios)
 }
 
-// fastest is the best of the cases that a case is compared with.
-func (m *measured) fastest(but, unit string) string {
+// best is the best of a row's peers.
+func (m *measured) best(unit string) string {
 	var best string
 	for _, c := range m.Cases {
-		if c.Name != but && (best == "" || m.value(c.Name, unit) < m.value(best, unit)) {
+		if !strings.HasPrefix(c.Name, "wsverdict") && !slices.Contains(m.Floors, c.Name) && (best == "" || m.value(c.Name, unit) < m.value(best, unit)) {
 			best = c.Name
 		}
 	}

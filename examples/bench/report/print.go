@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"github.com/wsverdict/wsverdict/examples/bench"
+	"github.com/wsverdict/wsverdict/examples/bench/storm"
 )
 
 // summary is one line for each target, and for each row without any.
-func summary(rows []*measured) {
-	fmt.Printf("\n## Summary\n\n| | wsverdict | ratio | measured against | target | met |\n|---|--:|--:|---|---|---|\n")
+func (d *document) summary(rows []*measured) {
+	d.printf("\n## Summary\n\n| | wsverdict | ratio | measured against | target | met |\n|---|--:|--:|---|---|---|\n")
 	for _, m := range rows {
 		targets := m.Targets
 		if len(targets) == 0 {
@@ -23,7 +24,7 @@ func summary(rows []*measured) {
 			if i == 0 {
 				title = m.Title
 			}
-			fmt.Printf("| %s | %s |\n", title, strings.Join(m.judge(t), " | "))
+			d.printf("| %s | %s |\n", title, strings.Join(m.judge(t), " | "))
 		}
 	}
 }
@@ -37,23 +38,25 @@ func (m *measured) judge(t bench.Target) []string {
 	}
 	against := cmp.Or(t.Than, t.More, m.Base)
 	if against == bench.EveryPeer {
-		against = m.fastest(t.Case, t.Unit)
+		against = m.best(t.Unit)
 	}
-	ratio := "–"
-	if against != t.Case && m.value(against, t.Unit) != 0 {
-		ratio = fmt.Sprintf("%.2f", m.ratio(t.Case, against, t.Unit))
-	}
-	named := against
+	ratio, named := "–", "–"
 	switch {
-	case against == t.Case:
-		named = "–"
-	default:
-		named += ", " + withUnit(m.value(against, t.Unit), t.Unit)
+	case t.Least > 0:
+	case against != t.Case:
+		named = against + ", " + withUnit(m.value(against, t.Unit), t.Unit)
+		if m.value(against, t.Unit) != 0 {
+			ratio = fmt.Sprintf("%.2f", m.ratio(t.Case, against, t.Unit))
+		}
 	}
 	target, met := "–", true
 	switch {
-	case t.Than == bench.EveryPeer:
+	case t.Least > 0:
+		target, met = "≥ "+withUnit(t.Least, t.Unit), ours >= t.Least
+	case t.Than == bench.EveryPeer && t.Most == 0:
 		target, met = "first", m.ratio(t.Case, against, t.Unit) <= 1
+	case t.Than == bench.EveryPeer:
+		target, met = fmt.Sprintf("≤ %v × the best peer", t.Most), m.ratio(t.Case, against, t.Unit) <= t.Most
 	case t.Than != "":
 		target, met = fmt.Sprintf("≤ %v × %s", t.Most, t.Than), m.ratio(t.Case, t.Than, t.Unit) <= t.Most
 	case t.More != "":
@@ -73,11 +76,11 @@ func (m *measured) judge(t bench.Target) []string {
 	return []string{figure, ratio, named, target, verdict}
 }
 
-// print is a row's own table.
-func (m *measured) print() {
-	fmt.Printf("\n## %s\n", m.Title)
+// table is a row's own table, with its plots.
+func (d *document) table(m *measured) {
+	d.printf("\n## %s\n", m.Title)
 	if m.Note != "" {
-		fmt.Printf("\n%s\n", m.Note)
+		d.printf("\n%s\n", m.Note)
 	}
 	columns := m.Columns
 	if len(columns) == 0 {
@@ -87,23 +90,78 @@ func (m *measured) print() {
 	if m.PerSecond {
 		heads = append([]string{"per second"}, columns...)
 	}
-	fmt.Printf("\n| | %s | ratio |\n|---|%s--:|\n", strings.Join(heads, " | "), strings.Repeat("--:|", len(heads)))
+	d.printf("\n| | %s | ratio |\n|---|%s--:|\n", strings.Join(heads, " | "), strings.Repeat("--:|", len(heads)))
 	for _, c := range m.Cases {
-		fmt.Printf("| %s |", c.Name)
+		d.printf("| %s |", c.Name)
 		if m.PerSecond {
-			fmt.Printf(" %s |", round(1e9/m.value(c.Name, "ns/op")))
+			d.printf(" %s |", round(1e9/m.value(c.Name, "ns/op")))
 		}
 		for _, unit := range columns {
-			fmt.Printf(" %s |", figure(m.value(c.Name, unit), unit))
+			d.printf(" %s |", figure(m.value(c.Name, unit), unit))
 		}
-		fmt.Printf(" %.2f |\n", m.ratio(c.Name, m.Base, m.Metric))
+		d.printf(" %.2f |\n", m.ratio(c.Name, m.Base, m.Metric))
+	}
+	var bars []bar
+	lines := lines{step: m.SeriesStep.Seconds()}
+	for _, c := range m.Cases {
+		bars = append(bars, bar{c.Name, m.value(c.Name, m.Metric), withUnit(m.value(c.Name, m.Metric), m.Metric)})
+		if m.Series != nil {
+			lines.add(c.Name, m.Series(c.Name))
+		}
+	}
+	if len(bars) > 2 {
+		d.plot(m.Name, m.Title+": "+m.Metric, barChart(m.Title, m.Metric, bars))
+	}
+	d.plot(m.Name+"-time", m.Title+": attempts over time", lines.chart("Handshakes that arrive, each tenth of a second"))
+}
+
+// profiles say where the time of a handshake goes.
+func (d *document) profiles(all []storm.Profile) {
+	if len(all) == 0 {
+		return
+	}
+	d.printf("\n## Where the time of a handshake goes\n\n" +
+		"CPU profiles of whole servers, in %% of their samples, with the µs of CPU that a handshake takes (profiled, so a little more than above). A sample belongs to the innermost part that its stack names: " +
+		"what the Go runtime does on behalf of net/http, allocating above all, is net/http's. What stands under `kernel: TCP`, `net/http` and `Go runtime` is what any server " +
+		"on net/http pays, whatever its library does; the rest is what libraries can differ in.\n")
+	d.printf("\n| | µs |")
+	for _, part := range storm.Parts {
+		d.printf(" %s |", part)
+	}
+	d.printf("\n|---|%s\n", strings.Repeat("--:|", len(storm.Parts)+1))
+	var stacks []stack
+	for _, p := range all {
+		d.printf("| %s: %s | %s |", p.Storm, p.Library, round(p.Micros))
+		s := stack{name: p.Storm + ": " + p.Library}
+		for _, share := range p.Shares {
+			d.printf(" %.0f |", 100*share)
+			s.values = append(s.values, share*p.Micros)
+		}
+		d.printf("\n")
+		stacks = append(stacks, s)
+	}
+	d.plot("profile", "Where the time of a handshake goes", stackChart("µs of CPU for each handshake", storm.Parts, stacks))
+	for _, p := range all {
+		if p.Library != "wsverdict" {
+			continue
+		}
+		by := map[string]float64{}
+		for i, part := range storm.Parts {
+			by[part] = 100 * p.Shares[i]
+		}
+		d.printf("\n%s on wsverdict: of %s µs, %.0f %% are the kernel's, net/http's and the runtime's; the signature and the token take %.0f %%, SHA-1 for the accept key %.0f %%, "+
+			"this library %.0f %%, which is what could still be gained in it.\n", p.Storm, round(p.Micros),
+			by["kernel: TCP"]+by["net/http"]+by["Go runtime: collector"]+by["Go runtime: scheduler"], by["signature"]+by["JWT: base64, JSON, claims"], by["SHA-1"], by["wsverdict"])
 	}
 }
 
 // figure rounds times: their fourth digit is noise. What is counted stays as it is.
 func figure(v float64, unit string) string {
-	if unit == "ns/op" || strings.HasPrefix(unit, "ms") {
+	switch {
+	case unit == "ns/op", strings.HasPrefix(unit, "ms"), strings.HasSuffix(unit, "µs"), unit == "hs/s", unit == "attempts", strings.HasPrefix(unit, "busiest"), strings.HasSuffix(unit, "MB"):
 		return round(v)
+	case strings.HasSuffix(unit, "%"):
+		return strconv.FormatFloat(math.Floor(v*10)/10, 'f', -1, 64)
 	}
 	return strconv.FormatFloat(v, 'f', 0, 64)
 }
@@ -122,8 +180,14 @@ func withUnit(v float64, unit string) string {
 		return "1 allocation"
 	case unit == "allocs/op":
 		return figure(v, unit) + " allocations"
-	case unit == "B/conn":
+	case strings.HasPrefix(unit, "B/"):
 		return figure(v, unit) + " B"
+	case unit == "cpu-µs":
+		return figure(v, unit) + " µs of CPU"
+	case strings.HasSuffix(unit, "-µs"):
+		return figure(v, unit) + " µs " + strings.TrimSuffix(unit, "-µs")
+	case strings.HasSuffix(unit, "-%"):
+		return figure(v, unit) + " % " + strings.TrimSuffix(unit, "-%")
 	}
 	return figure(v, unit) + " " + unit
 }
@@ -132,6 +196,9 @@ func withUnit(v float64, unit string) string {
 func round(v float64) string {
 	if v == 0 {
 		return "0"
+	}
+	if v < 0 {
+		return "-" + round(-v)
 	}
 	unit := math.Pow(10, math.Floor(math.Log10(v))-2)
 	s := strconv.FormatFloat(math.Round(v/unit)*unit, 'f', max(0, int(-math.Floor(math.Log10(unit)))), 64)

@@ -1,0 +1,94 @@
+package storm
+
+import (
+	"os"
+	"testing"
+
+	"github.com/wsverdict/wsverdict/examples/bench/internal/child"
+)
+
+func TestMain(m *testing.M) {
+	child.Main(Roles())
+	os.Exit(m.Run())
+}
+
+// few is enough to see that everybody is told and nothing is left behind.
+const few = 100
+
+var outcomes = map[string]storm{
+	"admitted, HS256": {alg: "HS256", life: good, want: admitted},
+	"admitted, ES256": {alg: "ES256", life: good, want: admitted},
+	"admitted, RS256": {alg: "RS256", life: good, want: admitted},
+	"expired":         {alg: "HS256", life: expired, want: codeExpired},
+	"limited":         {alg: "HS256", life: good, want: codeLimited, spent: true},
+	"maintenance":     {alg: "HS256", life: good, want: codeMaintenance, maintenance: true},
+}
+
+// TestEverybodyIsTold: whatever the outcome, every client that waits sees it, and the server is left as it was.
+func TestEverybodyIsTold(t *testing.T) {
+	for name, s := range outcomes {
+		t.Run(name, func(t *testing.T) {
+			f, err := s.run(ours, few)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, f)
+		})
+	}
+}
+
+func check(t *testing.T, f figures) {
+	t.Helper()
+	if f["told-%"] != 100 {
+		t.Errorf("%v %% of the clients saw what was intended, want all", f["told-%"])
+	}
+	if f["left"] > spare {
+		t.Errorf("%v goroutines are left behind", f["left"])
+	}
+}
+
+// TestPeersAreMeasured: every server that is compared does what the storms take it to do.
+func TestPeersAreMeasured(t *testing.T) {
+	for _, l := range libraries {
+		for _, name := range []string{"admitted, ES256", "expired", "limited", "maintenance"} {
+			if _, err := outcomes[name].run(l, few/5); err != nil {
+				t.Errorf("%s, %s: %v", l.name, name, err)
+			}
+		}
+	}
+}
+
+// TestTheSilentAreTold: 64 KB that nobody waits for do not cost a client its close frame, and it costs the server little.
+func TestTheSilentAreTold(t *testing.T) {
+	f, err := silence(ours, 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, f)
+	if most := 24.0 * kB; f["B/client"] > most { // the buffer that its 64 KB were read with
+		t.Errorf("a silent client takes %v B, want at most %v", f["B/client"], most)
+	}
+}
+
+// TestTheSlowAreAdmitted, while others come.
+func TestTheSlowAreAdmitted(t *testing.T) {
+	f, err := slowness(ours, few)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, f)
+}
+
+// TestEverybodyComesBack: a restart tells every client, and gets every one of them back.
+func TestEverybodyComesBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes some seconds")
+	}
+	r, err := restart(ours, few)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.figures["told-%"] != 100 || r.figures["back-%"] != 100 {
+		t.Errorf("%v %% were told and %v %% came back, want all", r.figures["told-%"], r.figures["back-%"])
+	}
+}
