@@ -52,7 +52,7 @@ func neighbours() http.Handler {
 
 func chain() Row {
 	return Row{
-		Name: "chain", Title: "Origin, maintenance, rate limit and a policy of one's own, all allowing", Base: "chi's routing alone",
+		Name: "chain", Title: "Origin, maintenance, rate limit and a policy of one's own, all allowing", Base: "chi's routing alone", Floors: []string{"chi's routing alone"},
 		Note:    "On a chi router, in front of a handler that does nothing.",
 		Targets: []Target{{Case: "wsverdict", Unit: "allocs/op", Most: 0, More: "chi's routing alone"}},
 		Cases: []Case{

@@ -147,6 +147,7 @@ func decodes(ctx context.Context, c *upgrade.Conn) error {
 
 func idle() Row {
 	row := Row{Name: "idle", Title: "Memory per idle connection", Base: "gws", Metric: "B/conn", Columns: []string{"B/conn", "heap", "stack"}, Rounds: 1,
+		Floors: []string{"bare connection and goroutine", "bare connection and goroutine, TLS"},
 		Note: fmt.Sprintf("%d connections over loopback, on net/http, the clients in another process, and each server in one of its own. Heap and stack in use after garbage collection, less what they "+
 			"were before, for each connection. wsverdict has its keepalive on (every client has answered a ping by then), an expiry and two tags for each connection, one of them unique; "+
 			"the peers are at their defaults and do none of that. Sessions wait for a message; the one that has decoded JSON got one message of 80 B, and encoding/json's need of stack stays.", Limit(herdSize))}

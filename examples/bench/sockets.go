@@ -28,6 +28,7 @@ func sockets() Row {
 	gw := gws.NewUpgrader(gws.BuiltinEventHandler{}, nil)
 	return Row{
 		Name: "sockets", Title: "A refusal over real sockets (loopback)", Base: "bare hijack, static bytes",
+		Floors: []string{"bare hijack, static bytes", "awaiting the client's close frame", "awaiting it on a goroutine of its own", "HTTP 401"},
 		Note: "A client dials, sends a handshake, reads until the refusal is complete, answers a close frame with its own, closes; one after " +
 			"the other, on net/http. coder, wsverdict and two of the bare cases wait for the client's close frame, so that the connection ends without a reset; the others " +
 			"close at once, which browsers may see as 1006. So does the yardstick: what waiting costs by hand, on a goroutine of its own so that net/http's " +

@@ -82,6 +82,7 @@ func run(s settings) error {
 	}
 	d.head(s, begun)
 	d.summary(rows)
+	d.slower(rows)
 	for _, m := range rows {
 		d.table(m)
 	}

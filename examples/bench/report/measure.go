@@ -43,6 +43,8 @@ func measure(row bench.Row, rounds int) (*measured, error) {
 	return m, nil
 }
 
+func (m *measured) has(name string) bool { return len(m.figures[name]) > 0 }
+
 func (m *measured) value(name, unit string) float64 { return median(m.figures[name][unit]) }
 
 // ratio is the median of what it was within a round.
@@ -54,11 +56,16 @@ func (m *measured) ratio(name, base, unit string) float64 {
 	return median(ratios)
 }
 
+// isFloor says that a case is a yardstick, not a peer.
+func (m *measured) isFloor(name string) bool {
+	return slices.Contains(m.Floors, name) || strings.HasSuffix(name, "(floor)")
+}
+
 // best is the best of a row's peers.
 func (m *measured) best(unit string) string {
 	var best string
 	for _, c := range m.Cases {
-		if !strings.HasPrefix(c.Name, "wsverdict") && !slices.Contains(m.Floors, c.Name) && (best == "" || m.value(c.Name, unit) < m.value(best, unit)) {
+		if !strings.HasPrefix(c.Name, "wsverdict") && !m.isFloor(c.Name) && (best == "" || m.value(c.Name, unit) < m.value(best, unit)) {
 			best = c.Name
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,31 @@ func (d *document) summary(rows []*measured) {
 			d.printf("| %s | %s |\n", title, strings.Join(m.judge(t), " | "))
 		}
 	}
+}
+
+// slower says where a peer is better, whatever was promised.
+func (d *document) slower(rows []*measured) {
+	d.printf("\n## Where a peer is better\n\n")
+	before := d.Len()
+	for _, m := range rows {
+		units := []string{m.Metric}
+		for _, unit := range []string{"p99-µs", "peak-MB", "ms-until-back"} {
+			if unit != m.Metric && slices.Contains(m.Columns, unit) {
+				units = append(units, unit)
+			}
+		}
+		for _, unit := range units {
+			peer := m.best(unit)
+			if !m.has("wsverdict") || peer == "" || m.value("wsverdict", unit) <= m.value(peer, unit) {
+				continue
+			}
+			d.printf("- %s: %s, %s %s\n", m.Title, withUnit(m.value("wsverdict", unit), unit), peer, withUnit(m.value(peer, unit), unit))
+		}
+	}
+	if d.Len() == before {
+		d.printf("Nowhere in this run.\n")
+	}
+	d.printf("\nRows that are marked as floors, or do with less than everybody else (all checks by hand around gobwas, static bytes), are not counted as peers here; they stand in the tables.\n")
 }
 
 // judge is a target's line: what was measured, its ratio to what, what was promised, whether it holds.
