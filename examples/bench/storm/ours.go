@@ -3,6 +3,7 @@ package storm
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/golang-jwt/jwt/v5"
@@ -11,7 +12,7 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-var ours = library{name: "wsverdict", dials: obedient, make: func(c checks) (server, error) { return wsverdict(c) }}
+var ours = library{name: "wsverdict", dials: obedient, make: wsverdict}
 
 func wsverdict(c checks) (server, error) {
 	users, err := middleware.NewJWT[jwt.RegisteredClaims](middleware.JWTConfig{
@@ -32,7 +33,7 @@ func wsverdict(c checks) (server, error) {
 	r.With(
 		ws.Origin(middleware.SameOrigin),
 		ws.Maintenance(down),
-		ws.RateLimit(rateOf(c)),
+		ws.RateLimit(middleware.RateLimitConfig{Rate: middleware.Rate{Requests: c.requests, Per: time.Hour}}),
 		ws.Use(users),
 	).Get("/ws/rooms/{room}", up.Handler(func(*http.Request) (upgrade.Session, error) { return reads, nil }).ServeHTTP)
 	return server{r, func(ctx context.Context) { up.Shutdown(ctx) }}, nil
