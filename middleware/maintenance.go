@@ -58,7 +58,11 @@ func (s *Switch) Drain(up *upgrade.Upgrader, within time.Duration, tags ...polic
 		s.On()
 		end = time.Time{}
 	}
-	return up.End(maintenanceUntil(end), within, tags...)
+	v := maintenanceUntil(end)
+	if len(tags) == 0 {
+		return up.EndAll(v, within)
+	}
+	return up.End(v, within, tags[0], tags[1:]...)
 }
 
 // A MaintenanceState says whether there is maintenance now, and when it ends: the zero time if that is not known. A [*Switch] is one. One

@@ -57,7 +57,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.serve(w
 
 func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := e.now()
-	p.since = e.live.since(p)
+	p.since = e.since(r, p)
 	deny := func(v policy.Verdict, by string) {
 		e.settle(w, r, p, &denial{verdict: v, policy: by, start: start})
 	}
@@ -101,18 +101,21 @@ func (c *Conn) takePlace(r *http.Request, since uint64) (refusal *policy.Verdict
 			c.giveSeats()
 		}
 	}()
-	var tags []policy.Tag
-	brought, _ := r.Context().Value(broughtKey{}).(*broughtContext)
-	for b := brought; b != nil; b = b.outer {
-		if b.by.config == c.config {
-			since = min(since, b.since)
+	var tags []ownedTag
+	for l := carrier(r.Context()); l != nil; l = l.outer {
+		if l.brought == nil {
+			continue
 		}
-		tags = slices.AppendSeq(tags, b.verdict.Tags())
-		for e := range b.verdict.Expiries() {
+		var owner any
+		for e := range l.brought.Expiries() {
+			owner = e.Owner
 			c.timer.expires = &expiry{nanoseconds(e.At), e.Owner, e.Subject, c.timer.expires}
 		}
-		if refusal := c.takeSeats(r.Context(), b); refusal != nil {
-			return refusal, b.by.reportName(&b.verdict)
+		for tag := range l.brought.Tags() {
+			tags = append(tags, ownedTag{tag, owner})
+		}
+		if refusal := c.takeSeats(r.Context(), l.brought); refusal != nil {
+			return refusal, l.by.reportName(l.brought)
 		}
 	}
 	if placed = c.config.live.add(c, tags); !placed {
@@ -195,6 +198,6 @@ func (c *config) admit(w http.ResponseWriter, r *http.Request, hs accepted, conn
 	c.settled.count(&v, a.outcome)
 	if c.reports(a.err, &v) {
 		c.observe(Event{Request: r, Policy: "endpoint", Verdict: v, Outcome: a.outcome, Why: a.why, Status: status,
-			Err: a.err, Duration: c.since(start), Session: SessionInfo{ID: conn.id}})
+			Err: a.err, Duration: c.elapsed(start), Session: SessionInfo{ID: conn.id}})
 	}
 }

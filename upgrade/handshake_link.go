@@ -1,7 +1,6 @@
 package upgrade
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
@@ -82,7 +81,7 @@ func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.serve(w, r,
 
 func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := l.now()
-	since := l.live.since(p)
+	since := l.since(r, p)
 	var v policy.Verdict
 	if l.kind == originCheck {
 		v, p = l.judgeOrigin(r)
@@ -92,17 +91,17 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	p.since = since
 	switch {
 	case l.kind == shadow:
-		l.observe(Event{Kind: Shadowed, Request: r, Policy: l.reportName(&v), Verdict: v, Duration: l.since(start)})
+		l.observe(Event{Kind: Shadowed, Request: r, Policy: l.reportName(&v), Verdict: v, Duration: l.elapsed(start)})
 		v = policy.Allow() // and whatever it brought stays here
 	case !v.Allowed():
 		l.settle(w, r, p, &denial{verdict: v, policy: l.reportName(&v), start: start})
 		return
 	}
-	if v.Brings() {
-		outer, _ := r.Context().Value(broughtKey{}).(*broughtContext)
-		r = r.WithContext(&broughtContext{r.Context(), v, l, since, outer})
+	carried := v.Brings()
+	if carried {
+		r = r.WithContext(&newBrought(r.Context(), l, p, v).linkContext)
 	}
-	l.forward(w, r, p)
+	l.forward(w, r, p, carried)
 }
 
 func (l *link) reportName(v *policy.Verdict) string {
@@ -112,55 +111,19 @@ func (l *link) reportName(v *policy.Verdict) string {
 	return l.name
 }
 
-// forward hands the pass on: by direct call to a neighbour, in the context to anybody else. A request that is
-// same-origin has none, and needs none.
-func (l *link) forward(w http.ResponseWriter, r *http.Request, p pass) {
+// forward hands the pass on: by direct call to a neighbour, in the context to anybody else. It allocates
+// for the latter, so only for what asks for an upgrade; nobody else's pass is ever looked at.
+func (l *link) forward(w http.ResponseWriter, r *http.Request, p pass, carried bool) {
 	switch {
 	case l.link != nil:
 		l.link.serve(w, r, p)
 	case l.endpoint != nil:
 		l.endpoint.serve(w, r, p)
-	case p.origin != "":
-		outer, _ := r.Context().Value(vettedKey{}).(*vettedContext)
-		l.next.ServeHTTP(w, r.WithContext(&vettedContext{r.Context(), vetted{l.upgrader, p.origin}, outer}))
-	default:
+	case carried || len(r.Header["Upgrade"]) == 0 || l.carries(r.Context(), p):
 		l.next.ServeHTTP(w, r)
+	default:
+		l.next.ServeHTTP(w, r.WithContext(newCarrier(r.Context(), l, p)))
 	}
 }
 
 var panicked = policy.Close(codes.InternalServerError, "internal_error")
-
-// A broughtContext gives a request what a verdict brought along. outer is that of a link further out.
-type broughtContext struct {
-	context.Context
-	verdict policy.Verdict
-	by      *link
-	since   uint64 // as in a pass, of by's Upgrader
-	outer   *broughtContext
-}
-
-type broughtKey struct{}
-
-func (c *broughtContext) Value(key any) any {
-	if key == (broughtKey{}) {
-		return c
-	}
-	if v := c.verdict.Value(key); v != nil {
-		return v
-	}
-	return c.Context.Value(key)
-}
-
-// A vettedContext carries a pass through foreign handlers. outer is that of an Origin link further out.
-type vettedContext struct {
-	context.Context
-	vetted
-	outer *vettedContext
-}
-
-func (c *vettedContext) Value(key any) any {
-	if key == (vettedKey{}) {
-		return c
-	}
-	return c.Context.Value(key)
-}

@@ -51,14 +51,6 @@ type pass struct {
 	since  uint64 // how many Ends there had been when the first of them was entered, and 1; 0 for not known
 }
 
-// A vetted carries a pass where no direct call can: through a router or a foreign middleware.
-type vetted struct {
-	upgrader *Upgrader
-	origin   string
-}
-
-type vettedKey struct{}
-
 // vetted says whether r may be upgraded at all, if only to be closed. It compares the value that is there now: a
 // middleware that rewrote the header after an Origin link let another value pass has vetted nothing.
 func (c *config) vetted(r *http.Request, p pass) bool {
@@ -79,8 +71,8 @@ func (c *config) vetted(r *http.Request, p pass) bool {
 	if o, err := ParseOrigin(header.value); err == nil && c.sameOrigin(o, r) {
 		return true
 	}
-	for v, _ := r.Context().Value(vettedKey{}).(*vettedContext); v != nil; v = v.outer {
-		if v.upgrader == c.upgrader && v.origin == header.value {
+	for l := carrier(r.Context()); l != nil; l = l.outer {
+		if l.by.config == c && l.pass.origin == header.value {
 			return true
 		}
 	}

@@ -84,15 +84,8 @@ func (l *link) checkOrigin(r *http.Request) (policy.Verdict, pass) {
 	if err != nil {
 		return refuseOrigin.WithCause(err), pass{}
 	}
-	same := l.sameOrigin(o, r)
-	switch {
-	case same && check.SameOrigin:
-		return policy.Allow(), pass{}
-	case check.Match == nil || !check.Match(o):
-	case same:
-		return policy.Allow(), pass{} // the default vouches for it at the end; nothing needs to travel
-	default:
-		return policy.Allow(), pass{origin: header.value}
+	if check.SameOrigin && l.sameOrigin(o, r) || check.Match != nil && check.Match(o) {
+		return policy.Allow(), pass{origin: header.value} // Host may be rewritten further in
 	}
 	return refuseOrigin.WithCause(errOriginUnknown), pass{}
 }

@@ -45,7 +45,7 @@ func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d *denia
 	c.settled.count(&d.verdict, a.outcome)
 	if c.reports(a.err, &d.verdict) {
 		c.observe(Event{Request: r, Policy: d.policy, Verdict: d.verdict, Outcome: a.outcome, Why: a.why,
-			Status: status, CloseCode: a.closeCode, Err: a.err, Duration: c.since(d.start)})
+			Status: status, CloseCode: a.closeCode, Err: a.err, Duration: c.elapsed(d.start)})
 	}
 }
 
@@ -116,8 +116,8 @@ func (c *config) closeCode(v *policy.Verdict, reason codes.Reason) (code uint16)
 	return c.profile(codes.Denial{Code: v.Code(), Status: v.Status(), Reason: reason})
 }
 
-// since is 0 where nobody asked for the time.
-func (c *config) since(start time.Time) time.Duration {
+// elapsed is 0 where nobody asked for the time.
+func (c *config) elapsed(start time.Time) time.Duration {
 	if start.IsZero() {
 		return 0
 	}

@@ -156,7 +156,7 @@ func TestSlowCloseHoldsUpNobody(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		up.End(expired, time.Minute)
+		up.EndAll(expired, time.Minute)
 		up.Stats()
 	}()
 	receive(t, done)

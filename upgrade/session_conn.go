@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
@@ -69,8 +70,15 @@ func (c *Conn) start(conn net.Conn, early []byte, s Session) {
 	c.started = now()
 	c.mu.Lock()
 	c.conn = conn
-	conn.SetDeadline(c.end.deadline())
+	conn.SetDeadline(time.Time{})
+	ended := c.end.begun
+	if ended {
+		c.bound() // the linger's time runs from now: there was nobody to send a close frame to
+	}
 	c.mu.Unlock()
+	if ended {
+		c.config.live.wake(c)
+	}
 	c.out.lock.Unlock()
 	c.config.report(c, Started)
 	c.kick()

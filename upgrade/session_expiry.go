@@ -39,16 +39,22 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// Extend moves an expiry of the live connection ([policy.Verdict.WithExpiry]), in either direction: the one of the same owner, for
-// the same subject. A zero time removes it. Who verified the new credentials calls it, such as the Renew method of a JWT handle. On
-// a connection that has been closed it returns why.
-func (c *Conn) Extend(e policy.Expiry) error {
+// Extend moves an expiry of the live connection ([policy.Verdict.WithExpiry]), in either direction: the one
+// of the same owner, for the same subject. A zero time removes it. The tags that the owner's verdict brought
+// are replaced by tags: a renewed connection is not found any more by what the old credentials said. Who
+// verified the new ones calls it, such as the Renew method of a JWT handle. On a connection that has been
+// closed it returns why; that is also the answer once the old expiry has come: an error that unwraps to the
+// verdict, 4401 token_expired.
+func (c *Conn) Extend(e policy.Expiry, tags ...policy.Tag) error {
 	if err := c.over(); err != nil {
 		return err
 	}
 	l := &c.config.live
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if c.place.expired { // and is about to be closed
+		return &closedError{tokenExpired}
+	}
 	found := false
 	for old := c.timer.expires; old != nil; old = old.next {
 		if old.owner != e.Owner {
@@ -67,8 +73,14 @@ func (c *Conn) Extend(e policy.Expiry) error {
 			old.at = nanoseconds(e.At)
 		}
 	}
-	if !c.place.gone {
-		l.schedule(c)
+	if c.place.gone {
+		return nil
 	}
+	l.untag(c, func(m *membership) bool { return m.owner == e.Owner })
+	room := make([]membership, len(tags))
+	for i, tag := range tags {
+		l.tag(c, ownedTag{tag, e.Owner}, &room[i])
+	}
+	l.schedule(c)
 	return nil
 }

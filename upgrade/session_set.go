@@ -33,6 +33,7 @@ type place struct {
 	next, prev *Conn
 	tags       *membership
 	gone       bool
+	expired    bool // its expiry has come: it is about to be closed
 	cut        bool // the linger has begun: at its end the connection is cut off
 }
 
@@ -46,12 +47,19 @@ type tagged struct {
 type membership struct {
 	conn       *Conn
 	of         *tagged
+	owner      any         // whose renewal replaces it; nil for nobody's
 	next, prev *membership // among the tag's
 	more       *membership // of the connection's
 }
 
+// An ownedTag is a tag, and who renews it ([policy.Expiry.Owner]).
+type ownedTag struct {
+	policy.Tag
+	owner any
+}
+
 // add puts c into the set, with its tags. It returns false when the Upgrader is being shut down.
-func (l *live) add(c *Conn, tags []policy.Tag) bool {
+func (l *live) add(c *Conn, tags []ownedTag) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closing {
@@ -72,26 +80,44 @@ func (l *live) add(c *Conn, tags []policy.Tag) bool {
 	return true
 }
 
-// tag adds one tag, as m; a second time changes nothing.
-func (l *live) tag(c *Conn, tag policy.Tag, m *membership) {
-	t := l.tags[tag]
+// tag adds one tag, as m. A second time changes nothing, but that a tag of two owners is nobody's: it
+// stays.
+func (l *live) tag(c *Conn, tag ownedTag, m *membership) {
+	t := l.tags[tag.Tag]
 	if t == nil {
 		if l.tags == nil {
 			l.tags = map[policy.Tag]*tagged{}
 		}
-		t = &tagged{tag: tag}
-		l.tags[tag] = t
+		t = &tagged{tag: tag.Tag}
+		l.tags[tag.Tag] = t
 	}
-	if c.has(t) {
-		return
+	for m := c.place.tags; m != nil; m = m.more {
+		if m.of == t {
+			if m.owner != tag.owner {
+				m.owner = nil
+			}
+			return
+		}
 	}
-	*m = membership{conn: c, of: t, next: t.first, more: c.place.tags}
+	*m = membership{conn: c, of: t, owner: tag.owner, next: t.first, more: c.place.tags}
 	if t.first != nil {
 		t.first.prev = m
 	}
 	t.first = m
 	t.n++
 	c.place.tags = m
+}
+
+// untag takes off those tags of c that are meant.
+func (l *live) untag(c *Conn, meant func(*membership) bool) {
+	for at := &c.place.tags; *at != nil; {
+		if m := *at; meant(m) {
+			m.leave(l)
+			*at = m.more
+		} else {
+			at = &m.more
+		}
+	}
 }
 
 func (c *Conn) has(t *tagged) bool {
@@ -156,15 +182,17 @@ func (m *membership) leave(l *live) {
 	}
 }
 
-// with returns the connections that have all of tags; all connections for none. It looks at those of the rarest tag only. mu is held.
-func (l *live) with(tags []policy.Tag) []*Conn {
-	if len(tags) == 0 {
-		found := make([]*Conn, 0, l.n)
-		for c := l.first; c != nil; c = c.place.next {
-			found = append(found, c)
-		}
-		return found
+// all returns every connection. mu is held.
+func (l *live) all() []*Conn {
+	found := make([]*Conn, 0, l.n)
+	for c := l.first; c != nil; c = c.place.next {
+		found = append(found, c)
 	}
+	return found
+}
+
+// with returns the connections that have all of tags. It looks at those of the rarest tag only. mu is held.
+func (l *live) with(tags []policy.Tag) []*Conn {
 	wanted := make([]*tagged, len(tags))
 	rarest := 0
 	for i, tag := range tags {
@@ -182,27 +210,4 @@ func (l *live) with(tags []policy.Tag) []*Conn {
 		}
 	}
 	return found
-}
-
-// Tag adds a tag to the connection, so that [Upgrader.End] finds it. A tag that a policy brought ([policy.Verdict.WithTag]) is in
-// place earlier: before the client knows that it is connected.
-func (c *Conn) Tag(key, value string) {
-	l := &c.config.live
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !c.place.gone {
-		l.tag(c, policy.Tag{Key: key, Value: value}, new(membership))
-	}
-}
-
-// Tags returns the connection's tags, the last added first.
-func (c *Conn) Tags() []policy.Tag {
-	l := &c.config.live
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var tags []policy.Tag
-	for m := c.place.tags; m != nil; m = m.more {
-		tags = append(tags, m.of.tag)
-	}
-	return tags
 }

@@ -7,15 +7,27 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-// End closes every live connection that has all the given tags (every one, for none) with a denial's code and reason, and returns
-// how many there are. They are closed at random moments within the given time, so that they do not come back all at once; each is
-// told to wait for v's After plus a random part of that time, for the same reason. 0 closes all now, in the background.
+// End closes every live connection that has all the given tags with a denial's code and reason, and
+// returns how many there are. They are closed at random moments within the given time, so that they do not
+// come back all at once; each is told to wait for v's After plus a random part of that time, for the same
+// reason. 0 closes all now, in the background.
 //
-// For a ban: first record it where the policies look, then call End. A handshake that is under way is refused by the policy, or ended
-// by its tags like a connection that was there, though it is not counted. It panics if v allows.
-func (u *Upgrader) End(v policy.Verdict, within time.Duration, tags ...policy.Tag) int {
+// For a ban: first record it where the policies look, then call End. A handshake that is under way is
+// refused by the policy, or ended by its tags like a connection that was there, though it is not counted.
+// It panics if v allows.
+func (u *Upgrader) End(v policy.Verdict, within time.Duration, tag policy.Tag, more ...policy.Tag) int {
+	return u.end("End", v, within, append([]policy.Tag{tag}, more...))
+}
+
+// EndAll is [Upgrader.End] for every live connection, whatever its tags. Unlike [Upgrader.Shutdown] it
+// refuses nobody who comes later.
+func (u *Upgrader) EndAll(v policy.Verdict, within time.Duration) int {
+	return u.end("EndAll", v, within, nil)
+}
+
+func (u *Upgrader) end(name string, v policy.Verdict, within time.Duration, tags []policy.Tag) int {
 	if v.Allowed() {
-		panic("upgrade: End with an allowing verdict")
+		panic("upgrade: " + name + " with an allowing verdict")
 	}
 	c := u.mounted()
 	e := &scheduledEnd{v, within, within}

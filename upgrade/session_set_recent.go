@@ -19,15 +19,8 @@ type recentEnd struct {
 // remembered is longer than handshakes take.
 const remembered = time.Minute
 
-// since is p's, or that of a handshake that begins now.
-func (l *live) since(p pass) uint64 {
-	if p.since != 0 {
-		return p.since
-	}
-	return l.ends.Load() + 1
-}
-
-// find returns the connections that have all of tags, and remembers that they are ended.
+// find returns the connections that have all of tags, or all connections for none, and remembers that
+// they are ended.
 func (l *live) find(e *scheduledEnd, tags []policy.Tag) []*Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,6 +30,9 @@ func (l *live) find(e *scheduledEnd, tags []policy.Tag) []*Conn {
 		old = len(l.recent)
 	}
 	l.recent = append(slices.Delete(l.recent, 0, old), recentEnd{l.ends.Add(1), at, e, slices.Clone(tags)})
+	if len(tags) == 0 {
+		return l.all()
+	}
 	return l.with(tags)
 }
 

@@ -198,7 +198,7 @@ func TestShutdownOvertakesEnd(t *testing.T) {
 	t.Parallel()
 	up := &upgrade.Upgrader{}
 	c := admit(t, up, listen)
-	up.End(banned, 1000*time.Hour)
+	up.EndAll(banned, 1000*time.Hour)
 	down := make(chan error, 1)
 	go func() { down <- up.Shutdown(in(t, patience/10)) }()
 	c.wantRestart(4503)

@@ -43,7 +43,7 @@ func TestEnd(t *testing.T) {
 		{name: "two values of one key", tags: []policy.Tag{room("1"), room("2")}, verdict: banned},
 		{name: "a tag that nobody has", tags: []policy.Tag{room("3"), user("alice")}, verdict: banned},
 		{name: "the value under another key", tags: []policy.Tag{{Key: "room", Value: "alice"}}, verdict: banned},
-		{name: "none", verdict: banned, ended: []int{0, 1, 2, 3, 4}, code: 4403, reason: bannedText},
+		{name: "all", verdict: banned, ended: []int{0, 1, 2, 3, 4}, code: 4403, reason: bannedText},
 		{name: "spread", tags: []policy.Tag{user("bob")}, within: 300 * time.Millisecond, verdict: banned.WithAfter(10 * time.Second),
 			ended: []int{2, 3}, code: 4403, reason: bannedText + ";after=11"},
 		{name: "now", tags: []policy.Tag{user("bob")}, verdict: banned.WithAfter(10 * time.Second),
@@ -65,7 +65,11 @@ func TestEnd(t *testing.T) {
 				clients[i] = connect(t, addr, at(q))
 				clients[i].say("hello")
 			}
-			if n := up.End(tc.verdict, tc.within, tc.tags...); n != len(tc.ended) {
+			end := func() int { return up.End(tc.verdict, tc.within, tc.tags[0], tc.tags[1:]...) }
+			if len(tc.tags) == 0 {
+				end = func() int { return up.EndAll(tc.verdict, tc.within) }
+			}
+			if n := end(); n != len(tc.ended) {
 				t.Errorf("End says %d, want %d", n, len(tc.ended))
 			}
 			for _, i := range tc.ended {
@@ -98,7 +102,7 @@ func TestEndSpreads(t *testing.T) {
 			clients[i] = connect(t, addr)
 		}
 		begun := time.Now()
-		up.End(banned, within)
+		up.EndAll(banned, within)
 		var mu sync.Mutex
 		var moments []time.Duration
 		waits := map[string]int{}
@@ -173,7 +177,7 @@ func TestEndIsNoBan(t *testing.T) {
 	addr := newServer(t, tagged(up)(up.Handler(run(echoAll))))
 	first := connect(t, addr, at("user=alice"))
 	up.End(banned, time.Hour, user("alice"))
-	up.End(banned, 0)
+	up.EndAll(banned, 0)
 	first.wantClose(4403, bannedText)
 	first.bye()
 	second := connect(t, addr, at("user=alice"))
@@ -190,7 +194,7 @@ func TestEndTwice(t *testing.T) {
 		c := admit(t, up, listen)
 		verdicts := map[bool]policy.Verdict{true: banned, false: expired}
 		for i, w := range within {
-			if n := up.End(verdicts[w < time.Hour], w); n != 1 {
+			if n := up.EndAll(verdicts[w < time.Hour], w); n != 1 {
 				t.Errorf("%s: End %d says %d", name, i, n)
 			}
 		}
@@ -231,7 +235,10 @@ func TestConnTag(t *testing.T) {
 }
 
 func TestEndWithAnAllow(t *testing.T) {
-	if got := panicOf(t, func() { (&upgrade.Upgrader{}).End(policy.Allow(), 0) }); got != "upgrade: End with an allowing verdict" {
+	if got := panicOf(t, func() { (&upgrade.Upgrader{}).End(policy.Allow(), 0, user("alice")) }); got != "upgrade: End with an allowing verdict" {
+		t.Errorf("panic %q", got)
+	}
+	if got := panicOf(t, func() { (&upgrade.Upgrader{}).EndAll(policy.Allow(), 0) }); got != "upgrade: EndAll with an allowing verdict" {
 		t.Errorf("panic %q", got)
 	}
 }

@@ -70,13 +70,15 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 		}
 	}
 	if c.place.cut {
-		earliest(l.wheel.TickAt(c.cutAt()) + 1)
+		if at, ok := c.cutAt(); ok {
+			earliest(l.wheel.TickAt(at) + 1)
+		}
 		return due, ok
 	}
 	if t.end != nil {
 		earliest(t.endAt)
 	}
-	for e := t.expires; e != nil; e = e.next {
+	for e := t.expires; e != nil && !c.place.expired; e = e.next {
 		if e.at != never {
 			earliest(l.wheel.TickAt(time.Unix(0, e.at)) + 1)
 		}
@@ -91,11 +93,12 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 	return due, ok
 }
 
-// cutAt is when a connection that does not end by itself is cut off.
-func (c *Conn) cutAt() time.Time {
+// cutAt is when a connection that does not end by itself is cut off. There must be one: the upgrade of a
+// connection that was ended may take its time.
+func (c *Conn) cutAt() (at time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.end.until.add(lastDrain + tick).time()
+	return c.end.until.add(lastDrain + tick).time(), c.conn != nil
 }
 
 var errNoAnswer = errors.New("upgrade: the client stopped answering")
@@ -112,8 +115,8 @@ func (l *live) fire(c *Conn, now uint32, wall time.Time) {
 		go c.endWith(t.end.spread(), ByServer)
 		t.end = nil
 	case c.expired(wall):
+		c.place.expired = true
 		go c.endWith(&tokenExpired, ByServer)
-		t.expires = nil
 	case c.config.pingTicks > 0:
 		c.keepAlive(now)
 	}
@@ -121,7 +124,7 @@ func (l *live) fire(c *Conn, now uint32, wall time.Time) {
 }
 
 func (c *Conn) expired(wall time.Time) bool {
-	for e := c.timer.expires; e != nil; e = e.next {
+	for e := c.timer.expires; e != nil && !c.place.expired; e = e.next {
 		if e.at <= wall.UnixNano() {
 			return true
 		}

@@ -68,8 +68,7 @@ func main() {
 
 	grace, cancel := context.WithTimeout(context.Background(), 8*time.Second)
 	defer cancel()
-	err = up.Shutdown(grace) // before the server's: who comes back meanwhile is told when to
-	log.Printf("chat: connections ended (%v), requests too (%v)", err, server.Shutdown(grace))
+	log.Printf("chat: connections and requests ended (%v)", up.Shutdown(grace, server))
 }
 
 func routes(password string) http.Handler {

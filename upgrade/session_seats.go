@@ -20,12 +20,12 @@ var (
 	seatsUnavailable   = policy.Close(codes.ServiceUnavailable, "seats_unavailable")
 )
 
-// takeSeats takes those that b's verdict brings. A refusal is hidden where the verdict says so.
-func (c *Conn) takeSeats(ctx context.Context, b *broughtContext) *policy.Verdict {
-	for seat := range b.verdict.Seats() {
+// takeSeats takes those that a verdict brings. A refusal is hidden where the verdict says so.
+func (c *Conn) takeSeats(ctx context.Context, brought *policy.Verdict) *policy.Verdict {
+	for seat := range brought.Seats() {
 		v := takeSeat(ctx, seat)
 		if !v.Allowed() {
-			if b.verdict.Hidden() {
+			if brought.Hidden() {
 				v = v.Hide()
 			}
 			return &v
