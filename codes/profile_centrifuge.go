@@ -39,7 +39,7 @@ func Centrifuge(d Denial) uint16 {
 		if d.Status >= 500 {
 			return 3503
 		}
-		return 3011
+		return 3501
 	case d.Code >= first && d.Code < firstMirror:
 		return uint16(d.Code)
 	case d.Status == 429:
