@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,7 +62,11 @@ func TestDrain(t *testing.T) {
 			if tc.prepare != nil {
 				tc.prepare(down)
 			}
-			if n := down.Drain(up, tc.within, tc.tags...); n != tc.ended {
+			drain := func() int { return down.Drain(up, tc.within) }
+			if tc.tags != nil {
+				drain = func() int { return down.DrainTag(up, tc.within, tc.tags[0]) }
+			}
+			if n := drain(); n != tc.ended {
 				t.Errorf("Drain says %d, want %d", n, tc.ended)
 			}
 			if on, _ := down.State(); !on {
@@ -86,5 +91,58 @@ func TestDrain(t *testing.T) {
 			p.leave()
 			wantEmpty(t, up)
 		})
+	}
+}
+
+// Who may stay during maintenance stays: admitted before it, during it, and while it began.
+func TestDrainSparesTheBypass(t *testing.T) {
+	for _, within := range []time.Duration{0, 300 * time.Millisecond} {
+		up, down := &upgrade.Upgrader{}, &middleware.Switch{}
+		admins := policy.Func(func(r *http.Request) policy.Verdict {
+			if r.Header.Get("User") == "admin" {
+				return policy.Allow()
+			}
+			return policy.Verdict{}
+		})
+		entered, drained := make(chan struct{}), make(chan struct{})
+		slow := policy.Func(func(r *http.Request) policy.Verdict {
+			if r.Header.Get("Slow") != "" {
+				entered <- struct{}{}
+				<-drained
+			}
+			return policy.Allow()
+		})
+		addr := live(t, middleware.For(up).Maintenance(down, admins)(up.Use(slow)(up.Handler(run(echo)))))
+		before, user := dial(t, addr, "User", "admin"), dial(t, addr, "User", "alice")
+		before.say("hello", "hello")
+		user.say("hello", "hello")
+		type arrival struct{ admin, user *peer }
+		arrived := make(chan arrival, 1)
+		go func() {
+			var a arrival
+			var both sync.WaitGroup
+			both.Go(func() { a.admin = dial(t, addr, "User", "admin", "Slow", "1") })
+			both.Go(func() { a.user = dial(t, addr, "User", "bob", "Slow", "1") })
+			both.Wait()
+			arrived <- a
+		}()
+		<-entered
+		<-entered // both have passed Maintenance, which is off, and have no connection yet
+		if n := down.Drain(up, within); n != 1 {
+			t.Errorf("Drain says %d, want 1", n)
+		}
+		close(drained)
+		meanwhile := <-arrived
+		for name, p := range map[string]*peer{"alice": user, "bob": meanwhile.user} {
+			if code, reason := p.closed(); code != 4503 || !strings.HasPrefix(reason, "maintenance;do=backoff") {
+				t.Errorf("%s: closed with %d %q", name, code, reason)
+			}
+		}
+		during := dial(t, addr, "User", "admin")
+		for _, p := range []*peer{before, meanwhile.admin, during} {
+			p.say("still here", "still here")
+			p.leave()
+		}
+		wantEmpty(t, up)
 	}
 }

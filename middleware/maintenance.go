@@ -3,6 +3,7 @@ package middleware
 import (
 	"math"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 
 // A Switch says whether there is maintenance. The zero value is off. It is safe for concurrent use.
 type Switch struct {
-	until atomic.Int64 // 0 is off, forever is on, else nanoseconds since 1970
+	until  atomic.Int64 // 0 is off, forever is on, else nanoseconds since 1970
+	spared atomic.Pointer[policy.Tag]
 }
 
 const forever = math.MaxInt64
@@ -49,20 +51,43 @@ func (s *Switch) State() (on bool, end time.Time) {
 	}
 }
 
-// Drain turns maintenance on, unless it is on already, and ends the live connections of up that have all the given tags (every one,
-// for none), as [upgrade.Upgrader.End] does, with the verdict that newcomers get. It returns how many there are. On alone leaves
-// live connections as they are.
-func (s *Switch) Drain(up *upgrade.Upgrader, within time.Duration, tags ...policy.Tag) int {
+// Drain turns maintenance on, unless it is on already, and ends the live connections of up as [upgrade.Upgrader.EndAll] does, with
+// the verdict that newcomers get. It returns how many there are. Connections that the bypass of a [Maintenance] of s admits stay,
+// whether or not there was maintenance when they came. On alone leaves live connections as they are.
+func (s *Switch) Drain(up *upgrade.Upgrader, within time.Duration) int {
+	return up.EndAllExcept(s.begin(), within, s.bypassTag())
+}
+
+// DrainTag is [Switch.Drain] for the connections alone that have all the given tags. Newcomers are refused whatever theirs are.
+func (s *Switch) DrainTag(up *upgrade.Upgrader, within time.Duration, tag policy.Tag, more ...policy.Tag) int {
+	return up.EndExcept(s.begin(), within, s.bypassTag(), tag, more...)
+}
+
+// begin turns maintenance on, unless it is, and returns its verdict.
+func (s *Switch) begin() policy.Verdict {
 	on, end := s.State()
 	if !on {
 		s.On()
 		end = time.Time{}
 	}
-	v := maintenanceUntil(end)
-	if len(tags) == 0 {
-		return up.EndAll(v, within)
+	return maintenanceUntil(end)
+}
+
+var numbers atomic.Uint64
+
+func newBypassTag() policy.Tag {
+	return policy.Tag{Key: "maintenance_bypass", Value: strconv.FormatUint(numbers.Add(1), 10)}
+}
+
+// bypassTag is what connections have that stay: of this Switch, since who administrates one part may not the whole.
+func (s *Switch) bypassTag() policy.Tag {
+	tag := s.spared.Load()
+	if tag == nil {
+		fresh := newBypassTag()
+		s.spared.CompareAndSwap(nil, &fresh)
+		tag = s.spared.Load()
 	}
-	return up.End(v, within, tags[0], tags[1:]...)
+	return *tag
 }
 
 // A MaintenanceState says whether there is maintenance now, and when it ends: the zero time if that is not known. A [*Switch] is one. One
@@ -77,15 +102,22 @@ type MaintenanceState interface {
 type Maintenance struct {
 	state  MaintenanceState
 	bypass policy.Policy // nil for none
+	spared policy.Tag
 }
 
-// NewMaintenance returns the policy of s. While s is on, who is allowed by one of the bypass policies passes, and brings
-// along what that policy brings.
+// NewMaintenance returns the policy of s. Who is allowed by one of the bypass policies passes, maintenance or not, and brings along
+// what that policy brings, and a tag by which [Switch.Drain] knows whom to spare. So the bypass is asked for every request, also when
+// there is no maintenance: a connection that comes before it may still be there then. Without a bypass there is no such cost.
 //
 // A bypass that looks at claims (administrators) must stand behind the JWT that brings them; everybody is then
 // authenticated during maintenance too. One that looks at addresses can stand in front.
 func NewMaintenance(s MaintenanceState, bypass ...policy.Policy) *Maintenance {
 	m := &Maintenance{state: s}
+	if s, ok := s.(*Switch); ok && s != nil {
+		m.spared = s.bypassTag()
+	} else {
+		m.spared = newBypassTag()
+	}
 	if len(bypass) > 0 {
 		m.bypass = policy.Any(bypass...)
 	}
@@ -95,16 +127,21 @@ func NewMaintenance(s MaintenanceState, bypass ...policy.Policy) *Maintenance {
 var inMaintenance = policy.Close(codes.ServiceUnavailable, "maintenance").
 	WithDetail("The service is under maintenance.")
 
+// BypassTag is the tag of connections that the bypass admits, for a drain of one's own where the state is no [Switch]:
+//
+//	up.EndAllExcept(verdict, within, maintenance.BypassTag())
+func (m *Maintenance) BypassTag() policy.Tag { return m.spared }
+
 // Judge is the policy.
 func (m *Maintenance) Judge(r *http.Request) policy.Verdict {
+	if m.bypass != nil {
+		if v := m.bypass.Judge(r); v.Allowed() {
+			return v.WithTag(m.spared.Key, m.spared.Value)
+		}
+	}
 	on, end := m.state.State()
 	if !on {
 		return policy.Allow()
-	}
-	if m.bypass != nil {
-		if v := m.bypass.Judge(r); v.Allowed() {
-			return v
-		}
 	}
 	return maintenanceUntil(end)
 }

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +61,15 @@ func TestMaintenanceBypass(t *testing.T) {
 	s.Off()
 	if v := m.Judge(newRequest(t)); !v.Allowed() || v.Brings() {
 		t.Errorf("without maintenance: %v", v)
+	}
+	if v := m.Judge(users.WithClaims(newRequest(t), appClaims{Role: "admin"})); !slices.Contains(slices.Collect(v.Tags()), m.BypassTag()) {
+		t.Errorf("an administrator without maintenance has no tag: %v", v)
+	}
+	if other := middleware.NewMaintenance(&middleware.Switch{}, admins); other.BypassTag() == m.BypassTag() {
+		t.Error("two switches spare the same")
+	}
+	if same := middleware.NewMaintenance(s, admins); same.BypassTag() != m.BypassTag() {
+		t.Error("two policies of one switch spare different ones")
 	}
 }
 

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/wsverdict/wsverdict/policy"
@@ -16,24 +17,52 @@ import (
 // refused by the policy, or ended by its tags like a connection that was there, though it is not counted.
 // It panics if v allows.
 func (u *Upgrader) End(v policy.Verdict, within time.Duration, tag policy.Tag, more ...policy.Tag) int {
-	return u.end("End", v, within, append([]policy.Tag{tag}, more...))
+	return u.end("End", v, within, selection{tags: append([]policy.Tag{tag}, more...)})
 }
 
 // EndAll is [Upgrader.End] for every live connection, whatever its tags. Unlike [Upgrader.Shutdown] it
 // refuses nobody who comes later.
 func (u *Upgrader) EndAll(v policy.Verdict, within time.Duration) int {
-	return u.end("EndAll", v, within, nil)
+	return u.end("EndAll", v, within, selection{})
 }
 
-func (u *Upgrader) end(name string, v policy.Verdict, within time.Duration, tags []policy.Tag) int {
+// EndExcept is [Upgrader.End] for those connections alone that do not have the tag spared.
+func (u *Upgrader) EndExcept(v policy.Verdict, within time.Duration, spared, tag policy.Tag, more ...policy.Tag) int {
+	return u.end("EndExcept", v, within, selection{tags: append([]policy.Tag{tag}, more...), spared: &spared})
+}
+
+// EndAllExcept is [Upgrader.EndAll] for those connections alone that do not have the tag spared.
+func (u *Upgrader) EndAllExcept(v policy.Verdict, within time.Duration, spared policy.Tag) int {
+	return u.end("EndAllExcept", v, within, selection{spared: &spared})
+}
+
+func (u *Upgrader) end(name string, v policy.Verdict, within time.Duration, s selection) int {
 	if v.Allowed() {
 		panic("upgrade: " + name + " with an allowing verdict")
 	}
 	c := u.mounted()
 	e := &scheduledEnd{v, within, within}
-	found := c.live.find(e, tags)
+	found := c.live.find(e, s)
 	c.endAll(found, e)
 	return len(found)
+}
+
+// A selection says which connections are meant: those that have all of tags, and not the spared one.
+type selection struct {
+	tags   []policy.Tag // of its own; none means all connections
+	spared *policy.Tag  // nil for none
+}
+
+// holds says whether c is meant. live.mu is held.
+func (s *selection) holds(c *Conn) bool {
+	return !slices.ContainsFunc(s.tags, func(tag policy.Tag) bool { return !c.hasTag(tag) }) && !s.spares(c)
+}
+
+func (s *selection) spares(c *Conn) bool { return s.spared != nil && c.hasTag(*s.spared) }
+
+func (c *Conn) hasTag(tag policy.Tag) bool {
+	t := c.config.live.tags[tag]
+	return t != nil && c.has(t)
 }
 
 // minSpread is below what spreading is good for, and what the wheel can tell apart.

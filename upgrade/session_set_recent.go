@@ -3,8 +3,6 @@ package upgrade
 import (
 	"slices"
 	"time"
-
-	"github.com/wsverdict/wsverdict/policy"
 )
 
 // A recentEnd is remembered for the handshakes that were under way: their policies may have judged before a ban was recorded, and
@@ -13,15 +11,14 @@ type recentEnd struct {
 	number uint64
 	at     instant
 	end    *scheduledEnd
-	tags   []policy.Tag
+	meant  selection
 }
 
 // remembered is longer than handshakes take.
 const remembered = time.Minute
 
-// find returns the connections that have all of tags, or all connections for none, and remembers that
-// they are ended.
-func (l *live) find(e *scheduledEnd, tags []policy.Tag) []*Conn {
+// find returns the connections that are meant, and remembers that they are ended.
+func (l *live) find(e *scheduledEnd, s selection) []*Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := now()
@@ -29,11 +26,12 @@ func (l *live) find(e *scheduledEnd, tags []policy.Tag) []*Conn {
 	if old < 0 {
 		old = len(l.recent)
 	}
-	l.recent = append(slices.Delete(l.recent, 0, old), recentEnd{l.ends.Add(1), at, e, slices.Clone(tags)})
-	if len(tags) == 0 {
-		return l.all()
+	l.recent = append(slices.Delete(l.recent, 0, old), recentEnd{l.ends.Add(1), at, e, s})
+	found := l.all
+	if len(s.tags) > 0 {
+		found = func() []*Conn { return l.with(s.tags) }
 	}
-	return l.with(tags)
+	return slices.DeleteFunc(found(), s.spares)
 }
 
 // endSince ends c as it would have been, had it been there at every End since its handshake began.
@@ -48,7 +46,7 @@ func (c *Conn) endSince(since uint64) {
 		if r.number < since {
 			break
 		}
-		if c.hasAll(r.tags) {
+		if r.meant.holds(c) {
 			ends = append(ends, r.end)
 		}
 	}
@@ -56,11 +54,4 @@ func (c *Conn) endSince(since uint64) {
 	for _, e := range ends {
 		c.config.endAll([]*Conn{c}, e)
 	}
-}
-
-func (c *Conn) hasAll(tags []policy.Tag) bool {
-	return !slices.ContainsFunc(tags, func(tag policy.Tag) bool {
-		t := c.config.live.tags[tag]
-		return t == nil || !c.has(t)
-	})
 }

@@ -38,7 +38,7 @@ func (p *playground) live(r chi.Router) {
 	r.Post("/drain", func(_ http.ResponseWriter, r *http.Request) {
 		var down middleware.Switch // its own, so that nobody else is refused
 		down.Until(time.Now().Add(downtime))
-		down.Drain(p.up, window, runOf(r))
+		down.DrainTag(p.up, window, runOf(r))
 	})
 	r.Post("/shutdown", func(w http.ResponseWriter, _ *http.Request) {
 		if err := p.second.restart(); err != nil {
