@@ -58,8 +58,8 @@ func silent64(n Sizes) bench.Row {
 		Columns: []string{"B/client", "KB-flood", "ms-until-gone", "KB-left", "told-%"},
 		Note: fmt.Sprintf("%d clients with expired tokens each send 64 KB when the handshake is through, read on for the close frame, never answer it and stay. "+
 			"B/client is heap and stack in use after garbage collection for each; then twice as many more come, which is more than wsverdict's cap of 1024, and "+
-			"KB-flood is in use for all. ms-until-gone is until the server has let go of everybody, KB-left what it holds more than before. told-%% is of the first %[1]d: a server that closes at once, or "+
-			"with bytes unread, resets the connection, and the close frame is lost.", n.Silent)}
+			"KB-flood is in use for all. ms-until-gone is until the server has let go of everybody, KB-left what it holds more than before. told-%% is of the first %[1]d. A server that closes at once, as gws's does, holds nothing and resets the connection: these clients "+
+			"still read what Linux had for them by then, browsers do not (examples/browser).", n.Silent)}
 	for _, l := range libraries {
 		row.Cases = append(row.Cases, bench.Case{Name: l.name, Run: running(func() (figures, error) { return silence(l, n.Silent) })})
 	}
