@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -69,7 +68,7 @@ func (p *proxy) attempt(t *testing.T, path string, upstream *server, changes []c
 	program := exec.Command(path, p.args(file)...)
 	program.Env = append(os.Environ(), "HOME="+dir)
 	program.Stdout, program.Stderr = &output, &output
-	program.WaitDelay = 5 * time.Second
+	alone(program)
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -78,14 +77,9 @@ func (p *proxy) attempt(t *testing.T, path string, upstream *server, changes []c
 		_ = program.Wait()
 		close(ended)
 	}()
-	stop := func() {
-		_ = program.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(5 * time.Second): // it waits for its clients
-			_ = program.Process.Kill()
-			<-ended
-		}
+	stop := func() { // nothing of it is worth an orderly end, which Apache and Caddy take their time for
+		killAll(program)
+		<-ended
 	}
 	if !upstream.reachable(site, ended) {
 		stop()
