@@ -7,10 +7,14 @@ import (
 	"testing"
 
 	"github.com/centrifugal/centrifuge"
+
+	"github.com/wsverdict/wsverdict/codes"
 )
 
 var centrifugeLibrary = library{
-	name: "centrifuge", subprotocol: "centrifuge-json", code: 4401, checks: true,
+	name: "centrifuge", subprotocol: "centrifuge-json", checks: true,
+	profile: codes.Centrifuge, code: 3014, // what its clients fetch a new token for
+
 	handler: func(t *testing.T) http.Handler {
 		return centrifugeHandler(t, centrifuge.WebsocketConfig{
 			CheckOrigin: func(*http.Request) bool { return true }, // the Origin link has
