@@ -95,7 +95,7 @@ func (c *config) closeHandshake(w http.ResponseWriter, hs accepted, v *policy.Ve
 		return answer{outcome: Lost, closeCode: code, err: err}
 	}
 	lingers = true
-	c.linger(taken.Conn, frame.Scanner{}, taken.Early(), &c.lingering)
+	c.linger(taken.Conn, frame.Scanner{}, taken.Early(), false, &c.lingering)
 	return answer{outcome: Closed, closeCode: code}
 }
 

@@ -39,6 +39,7 @@ type lingerer struct {
 	config *config
 	owner  lingererOwner
 	frames frame.Scanner
+	brief  bool   // do not wait for the client's close frame
 	run    func() // bound once, so that starting the goroutine allocates nothing
 	buf    [128]byte
 }
@@ -63,10 +64,11 @@ func newLingerer() *lingerer {
 	return l
 }
 
-// linger takes conn over, behind a close frame that was written, and returns at once. frames says where its stream stands,
-// and early is what was read of it already; its read deadline is the end of the wait: an absolute one, which a client
-// that sends a byte a second does not move.
-func (c *config) linger(conn net.Conn, frames frame.Scanner, early []byte, owner lingererOwner) {
+// linger takes conn over, behind a close frame that was written, and returns at once. frames says where its
+// stream stands, and early is what was read of it already; its read deadline is the end of the wait: an
+// absolute one, which a client that sends a byte a second does not move. A brief linger is for who has not
+// earned a wait: the connection is half-closed at once and ends when the client does so too, or soon.
+func (c *config) linger(conn net.Conn, frames frame.Scanner, early []byte, brief bool, owner lingererOwner) {
 	frames.Keep = false
 	frames.Scan(early)
 	if frames.Closed && owner.closed() { // there is nothing to wait for
@@ -76,7 +78,7 @@ func (c *config) linger(conn net.Conn, frames frame.Scanner, early []byte, owner
 	}
 	frames.Closed = false
 	l := newLingerer()
-	l.conn, l.config, l.owner, l.frames = conn, c, owner, frames
+	l.conn, l.config, l.owner, l.frames, l.brief = conn, c, owner, frames, brief
 	go l.run()
 }
 
@@ -89,7 +91,7 @@ func (l *lingerer) wait() {
 }
 
 func (l *lingerer) drain() {
-	if l.discard(l.config.lingerBytes) {
+	if !l.brief && l.discard(l.config.lingerBytes) {
 		return
 	}
 	// The client neither closed nor hung up in time. Say that nothing more will come, give its kernel a moment to take

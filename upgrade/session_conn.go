@@ -10,8 +10,6 @@ import (
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
-
-	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
 // A Conn is an admitted WebSocket connection, as its [Session] has it.
@@ -187,10 +185,21 @@ func (c *Conn) settleDown() {
 		return
 	}
 	frames.Scan(c.in.buffered())
-	if frames.Inside() && failed {
-		transport.CloseWrite(c.conn) // a close frame would be taken for payload: do not have the client wait for us to see it
+	c.config.linger(c.conn, frames, nil, failed || !c.mayLinger(), c)
+}
+
+// youth is the age up to which a connection that ends may be one that its session refused: by a first
+// message, say, that brought no good token.
+const youth = 10 * time.Second
+
+// mayLinger reports whether there is room to wait for the client. It is bounded where clients could have
+// connections end at will; old ones may end all at once.
+func (c *Conn) mayLinger() bool {
+	if time.Duration(now()-c.started) >= youth {
+		return true
 	}
-	c.config.linger(c.conn, frames, nil, c)
+	c.place.young = c.config.young.take()
+	return c.place.young
 }
 
 // closed notes the client's close frame, seen by the linger. Where our own is still on its way there is something to wait for: its
@@ -206,6 +215,9 @@ func (c *Conn) closed() bool {
 func (c *Conn) lingered() {
 	c.in.r, c.in.w = 0, 0
 	c.in.free()
+	if c.place.young {
+		c.config.young.give()
+	}
 	l := &c.config.live
 	l.remove(c, 1)
 	c.config.report(c, Ended)

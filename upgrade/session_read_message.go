@@ -43,13 +43,14 @@ func (c *Conn) next() (MessageType, error) {
 	return MessageType(in.typ), nil
 }
 
-// rest appends what is left of the message to buf. The announced length is believed in steps: it costs a peer nothing to announce.
+// rest appends what is left of the message to buf, which grows with what has arrived: it costs a peer
+// nothing to announce a length.
 func (c *Conn) rest(buf []byte) ([]byte, error) {
 	in := &c.in
 	for {
 		for in.left > 0 {
 			if len(buf) == cap(buf) {
-				buf = slices.Grow(buf, int(min(in.left, 32<<10))+ws.MaxHeaderSize) // lent again, it holds a frame of this size
+				buf = slices.Grow(buf, int(min(in.left, growth(len(buf))))+ws.MaxHeaderSize) // lent again, it holds a frame of this size
 			}
 			n, err := c.payload(buf[len(buf):cap(buf)])
 			buf = buf[:len(buf)+n]
@@ -65,6 +66,8 @@ func (c *Conn) rest(buf []byte) ([]byte, error) {
 		}
 	}
 }
+
+func growth(have int) int64 { return int64(max(512, min(3*have, 32<<10))) }
 
 // some reads a part of the message; io.EOF at its end.
 func (c *Conn) some(p []byte) (int, error) {

@@ -34,6 +34,7 @@ type place struct {
 	tags       *membership
 	gone       bool
 	expired    bool // its expiry has come: it is about to be closed
+	young      bool // it counts among the young that linger; not guarded, its last goroutine's own
 	cut        bool // the linger has begun: at its end the connection is cut off
 }
 

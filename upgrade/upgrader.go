@@ -60,16 +60,20 @@ type Upgrader struct {
 	// sends what it has queued before its close frame.
 	LingerBytes int64
 
-	// MaxLingering is how many refused connections may wait for the client's close frame at a time. Beyond it a denial is its
-	// HTTP status, which costs next to nothing. 0 means 1024; negative means that no denial is ever a close frame.
+	// MaxLingering is how many refused connections may wait for the client's close frame at a time.
+	// Beyond it a denial is its HTTP status, which costs next to nothing. As many again may wait whose
+	// session ended within ten seconds, a first message refused, say; beyond that such a connection is
+	// half-closed at once and cut off within half a second, and a browser that was sending may not see the
+	// code. 0 means 1024; negative means that no denial is ever a close frame.
 	MaxLingering int
 
 	// MaxMessageBytes is how large a message may be that a client sends. A larger one closes the connection with 1009. 0 means
 	// 1 MiB. [Conn.SetReadLimit] changes it for one connection.
 	MaxMessageBytes int64
 
-	// PingInterval is how long a client may be silent, while the session waits for it, until it is pinged. 0 means 30 seconds,
-	// negative never. It is kept to a tenth of a second.
+	// PingInterval is how long a client may be silent, while the session waits for it, until it is pinged.
+	// 0 means 20 seconds: proxies and load balancers commonly cut what was idle for 30, 50 or 60. Negative
+	// means never. It is kept to a tenth of a second.
 	PingInterval time.Duration
 
 	// PingTimeout is how long it may stay silent after that. Then it counts as gone. 0 means 15 seconds.
@@ -92,7 +96,8 @@ type config struct {
 	writeTimeout        time.Duration
 	lingerTimeout       time.Duration
 	lingerBytes         int64
-	lingering           budget
+	lingering           budget // refused connections
+	young               budget // and those whose session refused them
 	maxMessageBytes     int64
 	pingTicks           uint32 // 0 for never
 	pongTicks           uint32
@@ -103,6 +108,8 @@ type config struct {
 	settled settledCounts
 	ended   endedCounts
 }
+
+const defaultMaxLingering = 1024
 
 // mounted returns the configuration, reading the fields at the first call.
 func (u *Upgrader) mounted() *config {
@@ -128,11 +135,15 @@ func (u *Upgrader) read() *config {
 		maxMessageBytes:     cmp.Or(u.MaxMessageBytes, 1<<20),
 		pongTicks:           wheel.Ticks(cmp.Or(u.PingTimeout, 15*time.Second)),
 	}
-	if interval := cmp.Or(u.PingInterval, 30*time.Second); interval > 0 {
+	if interval := cmp.Or(u.PingInterval, 20*time.Second); interval > 0 {
 		c.pingTicks = wheel.Ticks(interval)
 	}
 	c.live.wheel.Of = func(conn *Conn) *wheel.Timer[Conn] { return &conn.timer.Timer }
-	c.lingering.max = int64(max(0, cmp.Or(u.MaxLingering, 1024)))
+	c.lingering.max = int64(max(0, cmp.Or(u.MaxLingering, defaultMaxLingering)))
+	c.young.max = c.lingering.max
+	if u.MaxLingering < 0 {
+		c.young.max = defaultMaxLingering
+	}
 	if c.observer == nil {
 		c.observer = logPanics{}
 	}
