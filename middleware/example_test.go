@@ -29,7 +29,7 @@ func Example() {
 		Rooms []string `json:"rooms"`
 		jwt.RegisteredClaims
 	}
-	users := middleware.MustJWT[AppClaims](middleware.JWTConfig{
+	users := middleware.MustJWT(middleware.JWTConfig[AppClaims]{
 		Keyfunc: exampleKeys, Methods: []string{"ES256"},
 		From: []request.Extractor{middleware.Bearer, middleware.Subprotocol("bearer")},
 	})
@@ -95,7 +95,7 @@ func ExampleJWT() {
 		Plan string `json:"plan"`
 		jwt.RegisteredClaims
 	}
-	users, err := middleware.NewJWT[Claims](middleware.JWTConfig{Keyfunc: exampleKeys, Methods: []string{"ES256"}})
+	users, err := middleware.NewJWT(middleware.JWTConfig[Claims]{Keyfunc: exampleKeys, Methods: []string{"ES256"}})
 	if err != nil {
 		panic(err) // lists every mistake in the configuration
 	}
@@ -132,7 +132,7 @@ func ExampleJWT() {
 
 // A policy that looks at claims is tested without a token: put the claims into the request, and judge.
 func ExampleJWT_WithClaims() {
-	users := middleware.MustJWT[jwt.RegisteredClaims](middleware.JWTConfig{Keyfunc: exampleKeys, Methods: []string{"ES256"}})
+	users := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{Keyfunc: exampleKeys, Methods: []string{"ES256"}})
 	ownInbox := policy.Func(func(r *http.Request) policy.Verdict {
 		if claims, ok := users.Claims(r); !ok || claims.Subject != r.PathValue("user") {
 			return policy.Close(codes.Forbidden, "not_yours")
@@ -209,7 +209,7 @@ func ExampleSwitch() {
 func ExampleChain_Origin_wrong() {
 	defer func() { fmt.Println(recover()) }()
 
-	users := middleware.MustJWT[jwt.RegisteredClaims](middleware.JWTConfig{Keyfunc: exampleKeys, Methods: []string{"ES256"}})
+	users := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{Keyfunc: exampleKeys, Methods: []string{"ES256"}})
 	up := &upgrade.Upgrader{}
 	ws := middleware.For(up)
 	r := chi.NewRouter()

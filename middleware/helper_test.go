@@ -94,7 +94,7 @@ func sign(t testing.TB, key *ecdsa.PrivateKey, claims jwt.Claims) string {
 	return s
 }
 
-func testConfig(edit ...func(*middleware.JWTConfig)) middleware.JWTConfig {
+func testConfig(edit ...func(*middleware.JWTConfig[appClaims])) middleware.JWTConfig {
 	cfg := middleware.JWTConfig{
 		Keyfunc:  func(*jwt.Token) (any, error) { return &testKey.PublicKey, nil },
 		Methods:  []string{"ES256"},

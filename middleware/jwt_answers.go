@@ -2,6 +2,8 @@ package middleware
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net"
 	"time"
@@ -9,15 +11,15 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/middleware/internal/within"
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade"
 )
-
-var errTooLong = errors.New("middleware: the token is longer than MaxToken")
 
 // answers are the denials of a JWT, with the WWW-Authenticate of its realm.
 type answers struct {
-	missing, malformed, signature, expired, notYet, audience, issuer, claims, revoked policy.Verdict
-	keysUnavailable, revocationUnavailable                                            policy.Verdict
+	missing, malformed, signature, expired, notYet, typ, audience, issuer, claims, revoked policy.Verdict
+	keysUnavailable, revocationUnavailable                                                 policy.Verdict
 }
 
 func newAnswers(realm string) answers {
@@ -45,6 +47,7 @@ func newAnswers(realm string) answers {
 		signature:             invalid("token_signature_invalid", codes.Refresh, "The token's signature is invalid."),
 		expired:               invalid("token_expired", codes.Refresh, "The token has expired."),
 		notYet:                invalid("token_not_yet_valid", codes.Backoff, "The token is not valid yet."),
+		typ:                   invalid("token_type_invalid", codes.Stop, "The token is of another type."),
 		audience:              invalid("token_audience_invalid", codes.Stop, "The token is for another audience."),
 		issuer:                invalid("token_issuer_invalid", codes.Stop, "The token is from another issuer."),
 		claims:                invalid("token_claims_invalid", codes.Stop, "The token's claims are not acceptable."),
@@ -79,11 +82,13 @@ func (j *JWT[C]) denial(err error, claims jwt.Claims) policy.Verdict {
 	var v policy.Verdict
 	switch {
 	case is(jwt.ErrTokenMalformed):
-		v = a.malformed
+		return a.malformed.WithCause(quiet(malformedWords(err), err))
 	case is(jwt.ErrTokenUnverifiable) && j.noKeys(err):
 		v = a.keysUnavailable
-	case is(jwt.ErrTokenUnverifiable), is(jwt.ErrTokenSignatureInvalid):
-		v = a.signature
+	case is(jwt.ErrTokenUnverifiable):
+		return a.signature.WithCause(quiet("middleware: there is no key for the token", err))
+	case is(jwt.ErrTokenSignatureInvalid):
+		return a.signature.WithCause(quiet("middleware: the signature is wrong, or its algorithm is not listed", err))
 	case is(jwt.ErrTokenInvalidAudience):
 		v = a.audience
 	case is(jwt.ErrTokenInvalidIssuer):
@@ -100,12 +105,51 @@ func (j *JWT[C]) denial(err error, claims jwt.Claims) policy.Verdict {
 	return v.WithCause(err)
 }
 
-// noKeys tells a key that could not be fetched from a token that names a wrong one.
+// A quietError says in fixed words what happened: err's text may have parts of a token that nobody has vouched for. It
+// unwraps to err.
+type quietError struct {
+	words string
+	err   error
+}
+
+func (e *quietError) Error() string { return e.words }
+func (e *quietError) Unwrap() error { return e.err }
+
+// quiet leaves this package's own errors as they are.
+func quiet(words string, err error) error {
+	if err == errAmbiguous {
+		return err
+	}
+	return &quietError{words, err}
+}
+
+func malformedWords(err error) string {
+	if _, ok := errors.AsType[base64.CorruptInputError](err); ok {
+		return "middleware: a part of the token is no base64url"
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return "middleware: a part of the token is no JSON"
+	}
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return "middleware: the token's header or claims have another type"
+	}
+	return "middleware: the token has not three parts, or its claims cannot be read"
+}
+
+// noKeys tells a key that could not be had from a token that names a wrong one.
 func (j *JWT[C]) noKeys(err error) bool {
-	var network net.Error
-	return errors.Is(err, ErrKeysUnavailable) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.As(err, &network) || j.unavailable != nil && j.unavailable(err)
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*upgrade.PanicError](err); ok {
+		return true
+	}
+	for _, e := range []error{ErrKeysUnavailable, errEmptySet, errManyUnknown, within.ErrBusy, context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return j.config.KeysUnavailable != nil && j.config.KeysUnavailable(err)
 }
 
 func (j *JWT[C]) untilValid(claims jwt.Claims) time.Duration {
@@ -113,5 +157,5 @@ func (j *JWT[C]) untilValid(claims jwt.Claims) time.Duration {
 	if err != nil || nbf == nil {
 		return 0
 	}
-	return time.Until(nbf.Time) - j.leeway
+	return time.Until(nbf.Time) - j.config.Leeway
 }

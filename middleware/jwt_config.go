@@ -1,29 +1,32 @@
 package middleware
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/golang-jwt/jwt/v5/request"
+
+	"github.com/wsverdict/wsverdict/policy"
 )
 
 // MaxToken is the longest token that is looked at, in bytes. Longer ones are malformed, unparsed.
 const MaxToken = 8 << 10
 
-// A JWTConfig says which tokens are good.
-type JWTConfig struct {
-	// Keyfunc returns the key for a token whose signature has not been checked yet (jwt.Keyfunc). An error that is or wraps
-	// [ErrKeysUnavailable], a context error or a net.Error means that no key could be had: the answer is 503, not 401. Every
-	// other error, such as an unknown key id, means a bad token. Required.
-	Keyfunc jwt.Keyfunc
+// A JWTConfig says which tokens are good. C is the type of their claims: a struct that embeds
+// jwt.RegisteredClaims.
+type JWTConfig[C any] struct {
+	// Keys has the keys that tokens are signed with: [StaticKey], [FromKeySet], [KeysFunc], or package jwks. Required.
+	Keys Keys
 
 	// Methods are the algorithms that are accepted ("ES256"). Required: a token must not choose how it is checked.
 	Methods []string
 
 	// From are the sources of the token, asked in order; the first that has one counts. nil means [Bearer].
-	From []request.Extractor
+	From TokenSources
 
 	// Issuer, if given, must be the iss claim.
 	Issuer string
@@ -31,20 +34,37 @@ type JWTConfig struct {
 	// Audience, if given, must have an element in common with the aud claim.
 	Audience []string
 
+	// Type, if given, must be the token's typ ("at+jwt"), so that one kind of token is not taken for another
+	// (RFC 8725 §3.11). Case does not matter, nor does an "application/" in front (RFC 7515 §4.1.9).
+	Type string
+
 	// Leeway is how far clocks may differ, for exp and nbf. Set it here, not with jwt.WithLeeway.
 	Leeway time.Duration
 
 	// AllowNoExpiry accepts tokens without an exp claim. By default exp is required: a token without one is good forever.
 	AllowNoExpiry bool
 
-	// KeepExpired lets a live connection outlive the token that admitted it. By default it is closed at exp plus Leeway, with 4401
-	// token_expired;do=refresh, unless [JWT.Renew] extends it in time.
+	// KeepExpired lets a live connection outlive the token that admitted it. By default it is closed at exp plus Leeway,
+	// with 4401 token_expired;do=refresh, unless [JWT.Renew] extends it in time.
 	KeepExpired bool
 
-	// Tag, if given, is the key under which live connections are tagged with the token's subject, for [upgrade.Upgrader.End].
+	// Revoked, if given, is asked about every token that is otherwise good: a valid token is not a live session. An error
+	// means that it could not be found out, and denies with 503. It is called concurrently.
+	Revoked func(ctx context.Context, claims C) (revoked bool, err error)
+
+	// Tag, if given, is the key under which live connections are tagged with the token's subject, for
+	// [upgrade.Upgrader.End].
 	Tag string
 
-	// KeysUnavailable reports further Keyfunc errors that mean that no key could be had.
+	// Tags, if given, returns further tags of the connection, such as the token's ID (so that a revoked token ends what it
+	// admitted) or a tenant. Those with an empty value are left out.
+	Tags func(claims C) []policy.Tag
+
+	// Timeout bounds each look-up of a key and each question to Revoked, on top of the request's context and also where they
+	// ignore it: beyond it the answer is 503. 0 means 2 s.
+	Timeout time.Duration
+
+	// KeysUnavailable reports further errors of Keys that mean that no key could be had.
 	KeysUnavailable func(error) bool
 
 	// Realm is the realm of WWW-Authenticate (RFC 9110 §11.5), if given.
@@ -54,20 +74,24 @@ type JWTConfig struct {
 	Options []jwt.ParserOption
 }
 
-// ErrKeysUnavailable is what a Keyfunc returns, or wraps, when it could not get at the keys. See [JWTConfig.Keyfunc].
-var ErrKeysUnavailable = errors.New("middleware: the keys are unavailable")
+// defaultTimeout is how long a handshake waits for keys or a revocation list.
+const defaultTimeout = 2 * time.Second
 
-func sources(from []request.Extractor) []request.Extractor {
-	if len(from) == 0 {
-		return []request.Extractor{Bearer}
-	}
-	return slices.Clone(from)
-}
-
-func checkJWT(cfg JWTConfig) error {
+func checkJWT[C any](cfg JWTConfig[C], asClaims func(*C) jwt.Claims) error {
 	var wrong mistakes
-	if cfg.Keyfunc == nil {
-		wrong.add("Keyfunc is required")
+	switch keys := cfg.Keys.(type) {
+	case nil:
+		wrong.add("Keys is required")
+	case KeysFunc:
+		if keys == nil {
+			wrong.add("Keys is a nil function")
+		}
+	case staticKey:
+		keys.check(cfg.Methods, &wrong)
+	case keySet:
+		if keys.set == nil {
+			wrong.add("Keys is a nil key set")
+		}
 	}
 	if len(cfg.Methods) == 0 {
 		wrong.add(`Methods is required, for example "ES256"`)
@@ -86,13 +110,36 @@ func checkJWT(cfg JWTConfig) error {
 	if !validatesClaims(cfg.Options) {
 		wrong.add("Options: claims are not validated; drop jwt.WithoutClaimsValidation")
 	}
+	if err := usable(asClaims); err != nil {
+		wrong = append(wrong, err)
+	}
 	if cfg.Leeway < 0 {
 		wrong.add("Leeway is negative")
+	}
+	if cfg.Timeout < 0 {
+		wrong.add("Timeout is negative")
 	}
 	if !validRealm(cfg.Realm) {
 		wrong.add("Realm: %q: want printable ASCII without quotes and backslashes", cfg.Realm)
 	}
 	return wrong.err("NewJWT")
+}
+
+// usable finds claims that would panic at the first token: an embedded *jwt.RegisteredClaims is nil in a new C.
+func usable[C any](asClaims func(*C) jwt.Claims) (err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("%T: its methods panic on a new one (%v); embed jwt.RegisteredClaims itself, no pointer", *new(C), x)
+		}
+	}()
+	c := asClaims(new(C))
+	for _, get := range []func() (*jwt.NumericDate, error){c.GetExpirationTime, c.GetNotBefore, c.GetIssuedAt} {
+		get()
+	}
+	c.GetIssuer()
+	c.GetSubject()
+	c.GetAudience()
+	return nil
 }
 
 // validatesClaims tries the options on a token that expired long ago: a parser does not tell what it is set to.
@@ -108,7 +155,7 @@ func validatesClaims(options []jwt.ParserOption) bool {
 	return err != nil
 }
 
-func parserOptions(cfg JWTConfig) []jwt.ParserOption {
+func parserOptions[C any](cfg JWTConfig[C]) []jwt.ParserOption {
 	options := append(slices.Clone(cfg.Options), jwt.WithValidMethods(slices.Clone(cfg.Methods)), jwt.WithLeeway(cfg.Leeway))
 	if !cfg.AllowNoExpiry {
 		options = append(options, jwt.WithExpirationRequired())
@@ -121,3 +168,18 @@ func parserOptions(cfg JWTConfig) []jwt.ParserOption {
 	}
 	return options
 }
+
+// mediaType is a typ in the form in which two are compared (RFC 7515 §4.1.9).
+func mediaType(typ string) string {
+	return strings.TrimPrefix(strings.ToLower(typ), "application/")
+}
+
+func sources(from TokenSources) TokenSources {
+	if len(from) == 0 {
+		return TokenSources{Bearer}
+	}
+	return slices.Clone(from)
+}
+
+// ErrKeysUnavailable is what [Keys] return, or wrap, when no key could be had.
+var ErrKeysUnavailable = errors.New("middleware: the keys are unavailable")

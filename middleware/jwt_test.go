@@ -47,7 +47,7 @@ func TestJWTOutcomes(t *testing.T) {
 		{"good", good(func(*appClaims) {}), 0, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			users := middleware.MustJWT[appClaims](testConfig())
+			users := middleware.MustJWT(testConfig())
 			r := newRequest(t)
 			if tc.token != "" {
 				r.Header.Set("Authorization", "Bearer "+tc.token)
@@ -87,7 +87,7 @@ func TestJWTKeysUnavailable(t *testing.T) {
 		{"unknown kid", errors.New("no such key"), 401, "token_signature_invalid;do=refresh"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			users := middleware.MustJWT[appClaims](testConfig(func(cfg *middleware.JWTConfig) {
+			users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
 				cfg.Keyfunc = func(*jwt.Token) (any, error) { return nil, tc.err }
 				cfg.KeysUnavailable = func(err error) bool { return errors.Is(err, own) }
 			}))
@@ -115,7 +115,7 @@ func TestJWTRevocation(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			asked := ""
-			users := middleware.MustJWT[appClaims](testConfig()).RevokedBy(func(_ context.Context, c appClaims) (bool, error) {
+			users := middleware.MustJWT(testConfig()).RevokedBy(func(_ context.Context, c appClaims) (bool, error) {
 				asked = c.Subject
 				return tc.revoked, tc.err
 			})
@@ -133,14 +133,14 @@ func TestJWTRevocation(t *testing.T) {
 }
 
 func TestJWTConfigMistakes(t *testing.T) {
-	_, err := middleware.NewJWT[appClaims](middleware.JWTConfig{
+	_, err := middleware.NewJWT(middleware.JWTConfig[appClaims]{
 		Methods: []string{"none", "ES257"}, Leeway: -1, Realm: `a"b`, Options: []jwt.ParserOption{jwt.WithoutClaimsValidation()},
 		From: []request.Extractor{nil, request.ArgumentExtractor{"token"}, request.MultiExtractor{request.ArgumentExtractor{}}, request.OAuth2Extractor},
 	})
 	if got := mistakes(t, err); got != 10 {
 		t.Errorf("%d mistakes reported, want 10:\n%v", got, err)
 	}
-	if panicError(t, func() { middleware.MustJWT[appClaims](middleware.JWTConfig{}) }) == nil {
+	if panicError(t, func() { middleware.MustJWT(middleware.JWTConfig[appClaims]{}) }) == nil {
 		t.Error("MustJWT panics with something other than the error")
 	}
 }
@@ -152,22 +152,22 @@ func TestJWTOptions(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name  string
-		edit  func(*middleware.JWTConfig)
+		edit  func(*middleware.JWTConfig[appClaims])
 		token string
 		want  string
 	}{
-		{"AllowNoExpiry", func(c *middleware.JWTConfig) { c.AllowNoExpiry = true }, noExp, ""},
-		{"Leeway covers", func(c *middleware.JWTConfig) { c.Leeway = time.Minute }, lateBy(30 * time.Second), ""},
-		{"Leeway does not cover", func(c *middleware.JWTConfig) { c.Leeway = time.Second }, lateBy(30 * time.Second), "token_expired;do=refresh"},
-		{"options pass through", func(c *middleware.JWTConfig) {
+		{"AllowNoExpiry", func(c *middleware.JWTConfig[appClaims]) { c.AllowNoExpiry = true }, noExp, ""},
+		{"Leeway covers", func(c *middleware.JWTConfig[appClaims]) { c.Leeway = time.Minute }, lateBy(30 * time.Second), ""},
+		{"Leeway does not cover", func(c *middleware.JWTConfig[appClaims]) { c.Leeway = time.Second }, lateBy(30 * time.Second), "token_expired;do=refresh"},
+		{"options pass through", func(c *middleware.JWTConfig[appClaims]) {
 			c.Options = []jwt.ParserOption{jwt.WithSubject("bob")}
 		}, sign(t, testKey, goodClaims()), "token_claims_invalid;do=stop"},
-		{"options do not loosen the methods", func(c *middleware.JWTConfig) {
+		{"options do not loosen the methods", func(c *middleware.JWTConfig[appClaims]) {
 			c.Options = []jwt.ParserOption{jwt.WithValidMethods([]string{"HS256"})}
 		}, sign(t, testKey, goodClaims()), ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			users := middleware.MustJWT[appClaims](testConfig(tc.edit))
+			users := middleware.MustJWT(testConfig(tc.edit))
 			v := users.Judge(newRequest(t, "Authorization", "Bearer "+tc.token))
 			if got := v.Reason().String(); got != tc.want {
 				t.Errorf("got %q, want %q (%v)", got, tc.want, v.Cause())
@@ -177,7 +177,7 @@ func TestJWTOptions(t *testing.T) {
 }
 
 func TestJWTChallenge(t *testing.T) {
-	users := middleware.MustJWT[appClaims](testConfig(func(c *middleware.JWTConfig) { c.Realm = "chat" }))
+	users := middleware.MustJWT(testConfig(func(c *middleware.JWTConfig[appClaims]) { c.Realm = "chat" }))
 	for name, tc := range map[string]struct{ header, want string }{
 		"missing": {"", `Bearer realm="chat"`}, // RFC 6750 §3.1: no error code without a token
 		"expired": {"Bearer " + sign(t, testKey, goodClaims(func(c *appClaims) { c.ExpiresAt = jwt.NewNumericDate(time.Unix(1, 0)) })),
@@ -199,7 +199,7 @@ func TestJWTHandles(t *testing.T) {
 		Fleet string `json:"fleet"`
 		jwt.RegisteredClaims
 	}
-	people := middleware.MustJWT[appClaims](testConfig())
+	people := middleware.MustJWT(testConfig())
 	machines := middleware.MustJWT[machineClaims](testConfig())
 	r := people.WithClaims(newRequest(t), appClaims{Role: "admin"})
 	if _, ok := machines.Claims(r); ok {

@@ -42,7 +42,7 @@ func TestSwitch(t *testing.T) {
 }
 
 func TestMaintenanceBypass(t *testing.T) {
-	users := middleware.MustJWT[appClaims](testConfig())
+	users := middleware.MustJWT(testConfig())
 	admins := policy.Func(func(r *http.Request) policy.Verdict {
 		if c, ok := users.Claims(r); ok && c.Role == "admin" {
 			return policy.Allow().WithValue(bypassKey{}, c.Role)

@@ -235,7 +235,7 @@ func BenchmarkMemoryLimiter(b *testing.B) {
 // does not.
 func TestForgedTokensAreLimitedBeforeTheyAreChecked(t *testing.T) {
 	checks := 0
-	users := middleware.MustJWT[appClaims](testConfig(func(c *middleware.JWTConfig) {
+	users := middleware.MustJWT(testConfig(func(c *middleware.JWTConfig[appClaims]) {
 		c.Keyfunc = func(*jwt.Token) (any, error) { checks++; return &testKey.PublicKey, nil }
 	}))
 	ws := middleware.For(&upgrade.Upgrader{})

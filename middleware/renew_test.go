@@ -18,7 +18,7 @@ import (
 // short is the leeway of these tests: exp has whole seconds, and what is left of a token's time must be enough for a handshake.
 const short = 3 * time.Second
 
-func shortly(cfg *middleware.JWTConfig) { cfg.Leeway = short }
+func shortly(cfg *middleware.JWTConfig[appClaims]) { cfg.Leeway = short }
 
 // passed is a token whose exp has just passed: it lives on its leeway.
 func passed(t *testing.T, edit ...func(*appClaims)) (token string, end time.Time) {
@@ -67,20 +67,20 @@ func TestTokenExpiresOnALiveConnection(t *testing.T) {
 		}
 		return dial(t, live(t, h), "Authorization", "Bearer "+token)
 	}
-	noExpiry := func(cfg *middleware.JWTConfig) { cfg.AllowNoExpiry = true }
-	keep := func(cfg *middleware.JWTConfig) { cfg.KeepExpired = true }
+	noExpiry := func(cfg *middleware.JWTConfig[appClaims]) { cfg.AllowNoExpiry = true }
+	keep := func(cfg *middleware.JWTConfig[appClaims]) { cfg.KeepExpired = true }
 	long := func(c *appClaims) { c.Role = "long" }
 
-	plain := connect(middleware.MustJWT[appClaims](testConfig(shortly)))
-	kept := connect(middleware.MustJWT[appClaims](testConfig(shortly, keep)))
-	renewed := connect(middleware.MustJWT[appClaims](testConfig(shortly)))
+	plain := connect(middleware.MustJWT(testConfig(shortly)))
+	kept := connect(middleware.MustJWT(testConfig(shortly, keep)))
+	renewed := connect(middleware.MustJWT(testConfig(shortly)))
 	renewed.say(sign(t, testKey, goodClaims(long)), "renewed as long")
-	forever := connect(middleware.MustJWT[appClaims](testConfig(shortly, noExpiry)))
+	forever := connect(middleware.MustJWT(testConfig(shortly, noExpiry)))
 	forever.say(sign(t, testKey, goodClaims(func(c *appClaims) { c.ExpiresAt = nil })), "renewed as admin")
-	refused := connect(middleware.MustJWT[appClaims](testConfig(shortly)))
+	refused := connect(middleware.MustJWT(testConfig(shortly)))
 	refused.say(sign(t, testKey, goodClaims(func(c *appClaims) { c.Subject = "bob" })), "token_subject_mismatch;do=stop")
 	refused.say(sign(t, newKey(), goodClaims()), "token_signature_invalid;do=refresh")
-	earliest := connect(middleware.MustJWT[appClaims](testConfig(shortly)), middleware.MustJWT[appClaims](testConfig(shortly)))
+	earliest := connect(middleware.MustJWT(testConfig(shortly)), middleware.MustJWT(testConfig(shortly)))
 	earliest.say(sign(t, testKey, goodClaims(long)), "renewed as long") // that of one handle, not the other's
 
 	for name, p := range map[string]*peer{"plain": plain, "refused": refused, "earliest": earliest} {
@@ -100,7 +100,7 @@ func TestTokenExpiresOnALiveConnection(t *testing.T) {
 
 // What a session gets for a token that does not renew, and what its client sees when it returns that.
 func TestRenewRefuses(t *testing.T) {
-	users := middleware.MustJWT[appClaims](testConfig()).RevokedBy(func(_ context.Context, c appClaims) (bool, error) {
+	users := middleware.MustJWT(testConfig()).RevokedBy(func(_ context.Context, c appClaims) (bool, error) {
 		if c.Role == "unknown" {
 			return false, errors.New("down")
 		}
@@ -146,8 +146,8 @@ func TestRenewRefuses(t *testing.T) {
 
 // Where the handle brought no expiry there is none to move, and on a closed connection it is too late.
 func TestRenewWithoutExpiry(t *testing.T) {
-	users := middleware.MustJWT[appClaims](testConfig(func(cfg *middleware.JWTConfig) { cfg.AllowNoExpiry = true }))
-	other := middleware.MustJWT[appClaims](testConfig())
+	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) { cfg.AllowNoExpiry = true }))
+	other := middleware.MustJWT(testConfig())
 	up := &upgrade.Upgrader{}
 	good := sign(t, testKey, goodClaims())
 	errs := make(chan error, 3)
@@ -173,7 +173,7 @@ func TestRenewWithoutExpiry(t *testing.T) {
 
 // A token that is good for a very long time does not end early.
 func TestTokenOfTheYear9999(t *testing.T) {
-	users := middleware.MustJWT[appClaims](testConfig())
+	users := middleware.MustJWT(testConfig())
 	for _, year := range []int{2040, 2263, 9999} {
 		up := &upgrade.Upgrader{}
 		addr := live(t, up.Use(users)(up.Handler(run(echo))))
@@ -192,7 +192,7 @@ func TestTokenOfTheYear9999(t *testing.T) {
 
 // The subject is a tag, by which a user's connections are found.
 func TestTokenTagsItsConnections(t *testing.T) {
-	users := middleware.MustJWT[appClaims](testConfig(func(cfg *middleware.JWTConfig) { cfg.Tag = "user" }))
+	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) { cfg.Tag = "user" }))
 	up := &upgrade.Upgrader{}
 	addr := live(t, up.Use(users)(up.Handler(run(echo))))
 	as := func(subject string) *peer {

@@ -55,7 +55,7 @@ func TestTokenSources(t *testing.T) {
 }
 
 func TestTokenSourcesInOrder(t *testing.T) {
-	users := middleware.MustJWT[appClaims](testConfig(func(c *middleware.JWTConfig) {
+	users := middleware.MustJWT(testConfig(func(c *middleware.JWTConfig[appClaims]) {
 		c.From = []request.Extractor{middleware.Cookie("session"), middleware.Bearer}
 	}))
 	good, bad := sign(t, testKey, goodClaims()), sign(t, newKey(), goodClaims())
@@ -66,7 +66,7 @@ func TestTokenSourcesInOrder(t *testing.T) {
 
 // A marker that the Upgrader does not list is found when it is mounted, inside combinators too.
 func TestSubprotocolMarkerIsCheckedWhenMounted(t *testing.T) {
-	users := middleware.MustJWT[appClaims](testConfig(func(c *middleware.JWTConfig) {
+	users := middleware.MustJWT(testConfig(func(c *middleware.JWTConfig[appClaims]) {
 		c.From = []request.Extractor{middleware.Subprotocol("bearer")}
 	}))
 	ws := middleware.For(&upgrade.Upgrader{Subprotocols: []string{"chat.v1"}})

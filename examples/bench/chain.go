@@ -152,8 +152,8 @@ func peers(s signature) http.Handler {
 }
 
 func ours(s signature) http.Handler {
-	users := middleware.MustJWT[jwt.RegisteredClaims](middleware.JWTConfig{
-		Keyfunc: func(*jwt.Token) (any, error) { return s.verifies, nil },
+	users := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{
+		Keys:    middleware.StaticKey(s.verifies),
 		Methods: []string{s.alg},
 	})
 	notMember := policy.Close(codes.Forbidden, "not_a_member")

@@ -38,7 +38,7 @@ var (
 	up = &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}, MaxMessageBytes: 4 << 10,
 		Observer: upgrade.LogObserver(slog.Default())}
 	key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	users  = middleware.MustJWT[jwt.RegisteredClaims](middleware.JWTConfig{
+	users  = middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{
 		Keyfunc: func(*jwt.Token) (any, error) { return &key.PublicKey, nil },
 		Methods: []string{"ES256"},
 		From:    []request.Extractor{middleware.Bearer, middleware.Subprotocol("bearer")},

@@ -28,7 +28,7 @@ func newPlayground(t *tokens, reports *hub) *playground {
 	p := &playground{
 		tokens:  t,
 		reports: reports,
-		users: middleware.MustJWT[AppClaims](middleware.JWTConfig{
+		users: middleware.MustJWT(middleware.JWTConfig[AppClaims]{
 			Keyfunc:  t.keyfunc,
 			Methods:  []string{jwt.SigningMethodES256.Alg()},
 			From:     []request.Extractor{middleware.Bearer, middleware.Subprotocol("bearer")},

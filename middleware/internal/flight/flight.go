@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/policy"
 )
 
 var errGoexit = errors.New("middleware: the call ended its goroutine without returning")
@@ -30,7 +30,7 @@ type call[V any] struct {
 //
 // f runs on a goroutine of its own, under a context with the values of the first caller's that ends when nobody waits any more: a caller
 // whose ctx is done leaves with ctx's error, and does not fail the others. f must return at some time by itself. A panic in it is
-// an [upgrade.PanicError] for all who wait.
+// an [policy.PanicError] for all who wait.
 func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V, error)) (none V, err error) {
 	g.mu.Lock()
 	c := g.calls[key]
@@ -71,7 +71,7 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], f func(context
 	}()
 	defer func() {
 		if x := recover(); x != nil {
-			c.err = &upgrade.PanicError{Value: x, Stack: debug.Stack()}
+			c.err = &policy.PanicError{Value: x, Stack: debug.Stack()}
 		}
 	}()
 	c.value, c.err = f(ctx)

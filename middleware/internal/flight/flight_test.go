@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/wsverdict/wsverdict/middleware/internal/flight"
-	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/policy"
 )
 
 // crowd has n callers wait for one call of key, and releases it when all of them do.
@@ -64,7 +64,7 @@ func TestFailuresReachAll(t *testing.T) {
 		var g flight.Group[string, int]
 		_, errs := crowd(t, &g, 5, f)
 		for _, err := range errs {
-			_, panicked := errors.AsType[*upgrade.PanicError](err)
+			_, panicked := errors.AsType[*policy.PanicError](err)
 			if err == nil || name != "Goexit" && !errors.Is(err, broken) || panicked != (name == "panic") {
 				t.Errorf("%s: got %v", name, err)
 			}

@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/policy"
 )
 
 var (
@@ -57,7 +57,7 @@ func (g *Guard) Abandoned() int { return int(g.abandoned.Load()) }
 
 // Call calls f and returns what it returns, after at most timeout (which must be positive), and as soon as ctx is done. f gets a
 // context that ends then. On time f's own result counts; after it, an error that is [context.DeadlineExceeded] or the error of
-// ctx. A panic in f is an [upgrade.PanicError].
+// ctx. A panic in f is an [policy.PanicError].
 //
 // Where all of g's places are taken, Call waits for one as part of the timeout; where all of them are taken by calls that were
 // abandoned, it fails at once with [ErrBusy].
@@ -133,7 +133,7 @@ func (c *call[T]) run(ctx context.Context, g *Guard, f func(context.Context) (T,
 	}()
 	defer func() {
 		if x := recover(); x != nil {
-			c.err = &upgrade.PanicError{Value: x, Stack: debug.Stack()}
+			c.err = &policy.PanicError{Value: x, Stack: debug.Stack()}
 		}
 	}()
 	c.value, c.err = f(ctx)

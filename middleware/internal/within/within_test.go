@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/wsverdict/wsverdict/middleware/internal/within"
-	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/policy"
 )
 
 // long is a timeout that no test reaches, and short one that every test waits for.
@@ -52,7 +52,7 @@ func TestCall(t *testing.T) {
 
 func TestCallThatPanics(t *testing.T) {
 	_, err := within.Call(t.Context(), within.NewGuard(0), long, func(context.Context) (int, error) { panic("boom") })
-	p, ok := errors.AsType[*upgrade.PanicError](err)
+	p, ok := errors.AsType[*policy.PanicError](err)
 	if !ok || p.Value != "boom" || len(p.Stack) == 0 {
 		t.Errorf("got %v, want the panic with its stack", err)
 	}
