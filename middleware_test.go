@@ -194,7 +194,7 @@ type outcome struct {
 var (
 	signingKey, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	users         = middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{
-		Keyfunc: func(*jwt.Token) (any, error) { return &signingKey.PublicKey, nil },
+		Keys:    middleware.StaticKey(&signingKey.PublicKey),
 		Methods: []string{"ES256"},
 		From:    []request.Extractor{middleware.Bearer, middleware.Subprotocol("bearer")},
 	})

@@ -30,7 +30,7 @@ func Example() {
 		jwt.RegisteredClaims
 	}
 	users := middleware.MustJWT(middleware.JWTConfig[AppClaims]{
-		Keyfunc: exampleKeys, Methods: []string{"ES256"},
+		Keys: exampleKeys, Methods: []string{"ES256"},
 		From: []request.Extractor{middleware.Bearer, middleware.Subprotocol("bearer")},
 	})
 	membersOnly := func(r *http.Request) policy.Verdict {
@@ -95,7 +95,7 @@ func ExampleJWT() {
 		Plan string `json:"plan"`
 		jwt.RegisteredClaims
 	}
-	users, err := middleware.NewJWT(middleware.JWTConfig[Claims]{Keyfunc: exampleKeys, Methods: []string{"ES256"}})
+	users, err := middleware.NewJWT(middleware.JWTConfig[Claims]{Keys: exampleKeys, Methods: []string{"ES256"}})
 	if err != nil {
 		panic(err) // lists every mistake in the configuration
 	}
@@ -132,7 +132,7 @@ func ExampleJWT() {
 
 // A policy that looks at claims is tested without a token: put the claims into the request, and judge.
 func ExampleJWT_WithClaims() {
-	users := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{Keyfunc: exampleKeys, Methods: []string{"ES256"}})
+	users := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{Keys: exampleKeys, Methods: []string{"ES256"}})
 	ownInbox := policy.Func(func(r *http.Request) policy.Verdict {
 		if claims, ok := users.Claims(r); !ok || claims.Subject != r.PathValue("user") {
 			return policy.Close(codes.Forbidden, "not_yours")
@@ -209,7 +209,7 @@ func ExampleSwitch() {
 func ExampleChain_Origin_wrong() {
 	defer func() { fmt.Println(recover()) }()
 
-	users := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{Keyfunc: exampleKeys, Methods: []string{"ES256"}})
+	users := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{Keys: exampleKeys, Methods: []string{"ES256"}})
 	up := &upgrade.Upgrader{}
 	ws := middleware.For(up)
 	r := chi.NewRouter()
@@ -238,7 +238,7 @@ func nobody(*http.Request) (upgrade.Session, error) {
 	return nil, policy.Close(codes.Forbidden, "nobody")
 }
 
-func exampleKeys(*jwt.Token) (any, error) { return &testKey.PublicKey, nil }
+var exampleKeys = middleware.StaticKey(&testKey.PublicKey)
 
 func exampleToken(claims jwt.Claims) string {
 	token, err := jwt.NewWithClaims(jwt.SigningMethodES256, claims).SignedString(testKey)

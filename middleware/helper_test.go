@@ -25,6 +25,12 @@ func newRequest(t testing.TB, set ...string) *http.Request {
 	return r
 }
 
+// bearing is a request with a token.
+func bearing(t testing.TB, token string) *http.Request {
+	t.Helper()
+	return newRequest(t, "Authorization", "Bearer "+token)
+}
+
 // checkVerdict compares what a client would get to know.
 func checkVerdict(t *testing.T, v policy.Verdict, status int, reason string) {
 	t.Helper()
@@ -94,9 +100,9 @@ func sign(t testing.TB, key *ecdsa.PrivateKey, claims jwt.Claims) string {
 	return s
 }
 
-func testConfig(edit ...func(*middleware.JWTConfig[appClaims])) middleware.JWTConfig {
-	cfg := middleware.JWTConfig{
-		Keyfunc:  func(*jwt.Token) (any, error) { return &testKey.PublicKey, nil },
+func testConfig(edit ...func(*middleware.JWTConfig[appClaims])) middleware.JWTConfig[appClaims] {
+	cfg := middleware.JWTConfig[appClaims]{
+		Keys:     middleware.StaticKey(&testKey.PublicKey),
 		Methods:  []string{"ES256"},
 		Issuer:   "https://id.example.com",
 		Audience: []string{"chat"},

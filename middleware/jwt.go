@@ -10,9 +10,9 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-// A JWT is the policy that lets nobody pass without a good token, and the handle that gives the token's claims, of the
-// user's own type C, to whoever comes later. Two handles in one chain do not get in each other's way. It is safe for
-// concurrent use.
+// A JWT is the policy that lets nobody pass without a good token, and the handle that gives the
+// token's claims, of the user's own type C, to whoever comes later. Two handles in one chain do not
+// get in each other's way. It is safe for concurrent use.
 //
 // On denial, what happened and what the client should do:
 //
@@ -30,8 +30,9 @@ import (
 //	503 keys_unavailable          backoff
 //	503 revocation_unavailable    backoff
 //
-// The signature is checked first: nobody learns whether a forged token has expired, and nothing that a token says is in
-// the cause of a denial before that. On HTTP a 401 carries WWW-Authenticate (RFC 6750 §3).
+// The signature is checked first: nobody learns whether a forged token has expired, and nothing
+// that a token says is in the cause of a denial before that. On HTTP a 401 carries WWW-Authenticate
+// (RFC 6750 §3).
 type JWT[C any] struct {
 	config   JWTConfig[C] // our own copy
 	typ      string       // of which config.Type is a form
@@ -43,8 +44,8 @@ type JWT[C any] struct {
 	asClaims func(*C) jwt.Claims
 }
 
-// NewJWT returns a JWT whose tokens' claims are decoded into C, whose pointer must be a jwt.Claims: a struct that embeds
-// jwt.RegisteredClaims is. The error lists every mistake in cfg.
+// NewJWT returns a JWT whose tokens' claims are decoded into C, whose pointer must be a jwt.Claims:
+// a struct that embeds jwt.RegisteredClaims is. The error lists every mistake in cfg.
 func NewJWT[C any, P interface {
 	*C
 	jwt.Claims
@@ -55,7 +56,7 @@ func NewJWT[C any, P interface {
 	}
 	cfg.From = sources(cfg.From)
 	if cfg.Timeout == 0 {
-		cfg.Timeout = defaultTimeout
+		cfg.Timeout = keysTimeout
 	}
 	j := &JWT[C]{
 		config:   cfg,
@@ -143,8 +144,9 @@ func (j *JWT[C]) CheckMount(m policy.Mounting) error { return j.config.From.Chec
 
 type claimsKey[C any] struct{ handle *JWT[C] }
 
-// Claims returns the claims of the token that j let pass, a copy; ok is false where j did not decide (or did not allow,
-// inside a policy.Any). What the claims point to is shared by all who ask: do not change it.
+// Claims returns the claims of the token that j let pass, a copy; ok is false where j did not
+// decide (or did not allow, inside a policy.Any). What the claims point to is shared by all who
+// ask: do not change it.
 func (j *JWT[C]) Claims(r *http.Request) (claims C, ok bool) {
 	if c, ok := r.Context().Value(claimsKey[C]{j}).(*C); ok {
 		return *c, true
@@ -152,8 +154,8 @@ func (j *JWT[C]) Claims(r *http.Request) (claims C, ok bool) {
 	return claims, false
 }
 
-// WithClaims returns a copy of r for which [JWT.Claims] returns claims, and policy.Subject their subject: for tests of what
-// stands behind j.
+// WithClaims returns a copy of r for which [JWT.Claims] returns claims, and policy.Subject their
+// subject: for tests of what stands behind j.
 func (j *JWT[C]) WithClaims(r *http.Request, claims C) *http.Request {
 	subject, _ := j.asClaims(&claims).GetSubject()
 	r = policy.WithSubject(r, subject)

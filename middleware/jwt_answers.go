@@ -74,8 +74,9 @@ func validRealm(s string) bool {
 	return true
 }
 
-// denial is the answer to golang-jwt's error. A token may be wrong in several ways; what no new token of the same kind would
-// mend comes first. golang-jwt looks at claims only behind a good signature.
+// denial is the answer to golang-jwt's error. A token may be wrong in several ways; what no new
+// token of the same kind would mend comes first. golang-jwt looks at claims only behind a good
+// signature.
 func (j *JWT[C]) denial(err error, claims jwt.Claims) policy.Verdict {
 	a := &j.answers
 	is := func(target error) bool { return errors.Is(err, target) }
@@ -105,8 +106,8 @@ func (j *JWT[C]) denial(err error, claims jwt.Claims) policy.Verdict {
 	return v.WithCause(err)
 }
 
-// A quietError says in fixed words what happened: err's text may have parts of a token that nobody has vouched for. It
-// unwraps to err.
+// A quietError says in fixed words what happened: err's text may have parts of a token that nobody
+// has vouched for. It unwraps to err.
 type quietError struct {
 	words string
 	err   error

@@ -19,13 +19,16 @@ const MaxToken = 8 << 10
 // A JWTConfig says which tokens are good. C is the type of their claims: a struct that embeds
 // jwt.RegisteredClaims.
 type JWTConfig[C any] struct {
-	// Keys has the keys that tokens are signed with: [StaticKey], [FromKeySet], [KeysFunc], or package jwks. Required.
+	// Keys has the keys that tokens are signed with: [StaticKey], [FromKeySet], [KeysFunc], or
+	// package jwks. Required.
 	Keys Keys
 
-	// Methods are the algorithms that are accepted ("ES256"). Required: a token must not choose how it is checked.
+	// Methods are the algorithms that are accepted ("ES256"). Required: a token must not choose how
+	// it is checked.
 	Methods []string
 
-	// From are the sources of the token, asked in order; the first that has one counts. nil means [Bearer].
+	// From are the sources of the token, asked in order; the first that has one counts. nil means
+	// [Bearer].
 	From TokenSources
 
 	// Issuer, if given, must be the iss claim.
@@ -34,34 +37,38 @@ type JWTConfig[C any] struct {
 	// Audience, if given, must have an element in common with the aud claim.
 	Audience []string
 
-	// Type, if given, must be the token's typ ("at+jwt"), so that one kind of token is not taken for another
-	// (RFC 8725 §3.11). Case does not matter, nor does an "application/" in front (RFC 7515 §4.1.9).
+	// Type, if given, must be the token's typ ("at+jwt"), so that one kind of token is not taken
+	// for another (RFC 8725 §3.11). Case does not matter, nor does an "application/" in front (RFC
+	// 7515 §4.1.9).
 	Type string
 
 	// Leeway is how far clocks may differ, for exp and nbf. Set it here, not with jwt.WithLeeway.
 	Leeway time.Duration
 
-	// AllowNoExpiry accepts tokens without an exp claim. By default exp is required: a token without one is good forever.
+	// AllowNoExpiry accepts tokens without an exp claim. By default exp is required: a token
+	// without one is good forever.
 	AllowNoExpiry bool
 
-	// KeepExpired lets a live connection outlive the token that admitted it. By default it is closed at exp plus Leeway,
-	// with 4401 token_expired;do=refresh, unless [JWT.Renew] extends it in time.
+	// KeepExpired lets a live connection outlive the token that admitted it. By default it is
+	// closed at exp plus Leeway, with 4401 token_expired;do=refresh, unless [JWT.Renew] extends it
+	// in time.
 	KeepExpired bool
 
-	// Revoked, if given, is asked about every token that is otherwise good: a valid token is not a live session. An error
-	// means that it could not be found out, and denies with 503. It is called concurrently.
+	// Revoked, if given, is asked about every token that is otherwise good: a valid token is not a
+	// live session. An error means that it could not be found out, and denies with 503. It is
+	// called concurrently.
 	Revoked func(ctx context.Context, claims C) (revoked bool, err error)
 
 	// Tag, if given, is the key under which live connections are tagged with the token's subject, for
 	// [upgrade.Upgrader.End].
 	Tag string
 
-	// Tags, if given, returns further tags of the connection, such as the token's ID (so that a revoked token ends what it
-	// admitted) or a tenant. Those with an empty value are left out.
+	// Tags, if given, returns further tags of the connection, such as the token's ID (so that a
+	// revoked token ends what it admitted) or a tenant. Those with an empty value are left out.
 	Tags func(claims C) []policy.Tag
 
-	// Timeout bounds each look-up of a key and each question to Revoked, on top of the request's context and also where they
-	// ignore it: beyond it the answer is 503. 0 means 2 s.
+	// Timeout bounds each look-up of a key and each question to Revoked, on top of the request's
+	// context and also where they ignore it: beyond it the answer is 503. 0 means 2 s.
 	Timeout time.Duration
 
 	// KeysUnavailable reports further errors of Keys that mean that no key could be had.
@@ -74,8 +81,9 @@ type JWTConfig[C any] struct {
 	Options []jwt.ParserOption
 }
 
-// defaultTimeout is how long a handshake waits for keys or a revocation list.
-const defaultTimeout = 2 * time.Second
+// keysTimeout is how long a handshake waits for a key or a revocation list: a key may have to be
+// fetched.
+const keysTimeout = 2 * time.Second
 
 func checkJWT[C any](cfg JWTConfig[C], asClaims func(*C) jwt.Claims) error {
 	var wrong mistakes
@@ -125,7 +133,8 @@ func checkJWT[C any](cfg JWTConfig[C], asClaims func(*C) jwt.Claims) error {
 	return wrong.err("NewJWT")
 }
 
-// usable finds claims that would panic at the first token: an embedded *jwt.RegisteredClaims is nil in a new C.
+// usable finds claims that would panic at the first token: an embedded *jwt.RegisteredClaims is nil
+// in a new C.
 func usable[C any](asClaims func(*C) jwt.Claims) (err error) {
 	defer func() {
 		if x := recover(); x != nil {
@@ -142,7 +151,8 @@ func usable[C any](asClaims func(*C) jwt.Claims) (err error) {
 	return nil
 }
 
-// validatesClaims tries the options on a token that expired long ago: a parser does not tell what it is set to.
+// validatesClaims tries the options on a token that expired long ago: a parser does not tell what
+// it is set to.
 func validatesClaims(options []jwt.ParserOption) bool {
 	key := []byte("probe")
 	old := jwt.RegisteredClaims{ExpiresAt: jwt.NewNumericDate(time.Unix(1, 0))}

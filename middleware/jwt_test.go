@@ -3,8 +3,6 @@ package middleware_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -72,34 +70,6 @@ func TestJWTOutcomes(t *testing.T) {
 	}
 }
 
-func TestJWTKeysUnavailable(t *testing.T) {
-	own := errors.New("vault sealed")
-	for _, tc := range []struct {
-		name   string
-		err    error
-		status int
-		reason string
-	}{
-		{"sentinel", fmt.Errorf("fetching: %w", middleware.ErrKeysUnavailable), 503, "keys_unavailable;do=backoff"},
-		{"deadline", context.DeadlineExceeded, 503, "keys_unavailable;do=backoff"},
-		{"network", &net.OpError{Op: "dial", Err: errors.New("refused")}, 503, "keys_unavailable;do=backoff"},
-		{"own predicate", own, 503, "keys_unavailable;do=backoff"},
-		{"unknown kid", errors.New("no such key"), 401, "token_signature_invalid;do=refresh"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
-				cfg.Keyfunc = func(*jwt.Token) (any, error) { return nil, tc.err }
-				cfg.KeysUnavailable = func(err error) bool { return errors.Is(err, own) }
-			}))
-			v := users.Judge(newRequest(t, "Authorization", "Bearer "+sign(t, testKey, goodClaims())))
-			checkVerdict(t, v, tc.status, tc.reason)
-			if !errors.Is(v, tc.err) {
-				t.Errorf("the cause is lost: %v", v.Cause())
-			}
-		})
-	}
-}
-
 func TestJWTRevocation(t *testing.T) {
 	down := errors.New("database down")
 	for _, tc := range []struct {
@@ -115,10 +85,12 @@ func TestJWTRevocation(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			asked := ""
-			users := middleware.MustJWT(testConfig()).RevokedBy(func(_ context.Context, c appClaims) (bool, error) {
-				asked = c.Subject
-				return tc.revoked, tc.err
-			})
+			users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
+				cfg.Revoked = func(_ context.Context, c appClaims) (bool, error) {
+					asked = c.Subject
+					return tc.revoked, tc.err
+				}
+			}))
 			checkVerdict(t, users.Judge(newRequest(t, "Authorization", "Bearer "+sign(t, testKey, goodClaims()))), tc.status, tc.reason)
 			if asked != "alice" {
 				t.Errorf("asked about %q", asked)
@@ -132,13 +104,28 @@ func TestJWTRevocation(t *testing.T) {
 	}
 }
 
+// A revocation list that hangs holds a handshake no longer than the timeout.
+func TestRevocationThatHangs(t *testing.T) {
+	hang := make(chan struct{})
+	defer close(hang)
+	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
+		cfg.Timeout = time.Millisecond // reached by all, however slow they are
+		cfg.Revoked = func(context.Context, appClaims) (bool, error) { <-hang; return false, nil }
+	}))
+	v := users.Judge(bearing(t, sign(t, testKey, goodClaims())))
+	checkVerdict(t, v, 503, "revocation_unavailable;do=backoff")
+	if !errors.Is(v, context.DeadlineExceeded) {
+		t.Errorf("cause %v", v.Cause())
+	}
+}
+
 func TestJWTConfigMistakes(t *testing.T) {
 	_, err := middleware.NewJWT(middleware.JWTConfig[appClaims]{
-		Methods: []string{"none", "ES257"}, Leeway: -1, Realm: `a"b`, Options: []jwt.ParserOption{jwt.WithoutClaimsValidation()},
+		Methods: []string{"none", "ES257"}, Leeway: -1, Timeout: -1, Realm: `a"b`, Options: []jwt.ParserOption{jwt.WithoutClaimsValidation()},
 		From: []request.Extractor{nil, request.ArgumentExtractor{"token"}, request.MultiExtractor{request.ArgumentExtractor{}}, request.OAuth2Extractor},
 	})
-	if got := mistakes(t, err); got != 10 {
-		t.Errorf("%d mistakes reported, want 10:\n%v", got, err)
+	if got := mistakes(t, err); got != 11 {
+		t.Errorf("%d mistakes reported, want 11:\n%v", got, err)
 	}
 	if panicError(t, func() { middleware.MustJWT(middleware.JWTConfig[appClaims]{}) }) == nil {
 		t.Error("MustJWT panics with something other than the error")
@@ -193,14 +180,15 @@ func TestJWTChallenge(t *testing.T) {
 	}
 }
 
-// Two handles in one chain do not get in each other's way, and claims count only where the handle was the one that allowed.
+// Two handles in one chain do not get in each other's way, and claims count only where the handle
+// was the one that allowed.
 func TestJWTHandles(t *testing.T) {
 	type machineClaims struct {
 		Fleet string `json:"fleet"`
 		jwt.RegisteredClaims
 	}
 	people := middleware.MustJWT(testConfig())
-	machines := middleware.MustJWT[machineClaims](testConfig())
+	machines := middleware.MustJWT(middleware.JWTConfig[machineClaims]{Keys: middleware.StaticKey(&testKey.PublicKey), Methods: []string{"ES256"}})
 	r := people.WithClaims(newRequest(t), appClaims{Role: "admin"})
 	if _, ok := machines.Claims(r); ok {
 		t.Error("another handle's claims")

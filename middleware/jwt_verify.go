@@ -65,11 +65,12 @@ func signed(err error) bool {
 	return errors.Is(err, jwt.ErrTokenInvalidClaims) && !errors.Is(err, jwt.ErrTokenMalformed) && !errors.Is(err, jwt.ErrTokenUnverifiable)
 }
 
-// registered are the claims that are looked at here, and that encoding/json takes in any case (RFC 7519 §4.1).
+// registered are the claims that are looked at here, and that encoding/json takes in any case (RFC
+// 7519 §4.1).
 var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-// checkForm finds what golang-jwt lets pass: tokens that another reader understands differently, and extensions that must
-// be understood (RFC 7515 §4.1.11), of which there is none here.
+// checkForm finds what golang-jwt lets pass: tokens that another reader understands differently,
+// and extensions that must be understood (RFC 7515 §4.1.11), of which there is none here.
 func (j *JWT[C]) checkForm(t *jwt.Token) policy.Verdict {
 	header, rest, _ := strings.Cut(t.Raw, ".")
 	claims, _, _ := strings.Cut(rest, ".")

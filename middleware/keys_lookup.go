@@ -30,8 +30,9 @@ type lookup struct {
 	flights flight.Group[keyID, any]
 	failed  budget
 
-	// found has hashes of keyIDs that a key was found for, in a table where one takes another's place. Those are asked for
-	// whatever the budget says: a flood of unknown keys does not lock out who has a known one.
+	// found has hashes of keyIDs that a key was found for, in a table where one takes another's
+	// place. Those are asked for whatever the budget says: a flood of unknown keys does not lock
+	// out who has a known one.
 	seed  maphash.Seed
 	found [1024]atomic.Uint64
 }
@@ -99,7 +100,8 @@ type keyError struct {
 func (e *keyError) Error() string { return e.text }
 func (e *keyError) Unwrap() error { return e.err }
 
-// words are the text of err, or of the first error in its chain that does not repeat what an unverified token says: at most 256 bytes.
+// words are the text of err, or of the first error in its chain that does not repeat what an
+// unverified token says: at most 256 bytes.
 func words(err error, token *jwt.Token, issuer string) string {
 	said := []string{issuer}
 	for name, value := range token.Header {

@@ -236,7 +236,7 @@ func BenchmarkMemoryLimiter(b *testing.B) {
 func TestForgedTokensAreLimitedBeforeTheyAreChecked(t *testing.T) {
 	checks := 0
 	users := middleware.MustJWT(testConfig(func(c *middleware.JWTConfig[appClaims]) {
-		c.Keyfunc = func(*jwt.Token) (any, error) { checks++; return &testKey.PublicKey, nil }
+		c.Keys = middleware.KeysFunc(func(context.Context, *jwt.Token) (any, error) { checks++; return &testKey.PublicKey, nil })
 	}))
 	ws := middleware.For(&upgrade.Upgrader{})
 	chain := ws.RateLimit(middleware.RateLimitConfig{Rate: middleware.PerHour(10)})(ws.Use(users)(http.NotFoundHandler()))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// short is the leeway of these tests: exp has whole seconds, and what is left of a token's time must be enough for a handshake.
+// short is the leeway of these tests: exp has whole seconds, and what is left of a token's time
+// must be enough for a handshake.
 const short = 3 * time.Second
 
 func shortly(cfg *middleware.JWTConfig[appClaims]) { cfg.Leeway = short }
@@ -27,7 +29,8 @@ func passed(t *testing.T, edit ...func(*appClaims)) (token string, end time.Time
 	return sign(t, testKey, goodClaims(edits...)), exp.Add(short)
 }
 
-// renewing is a session whose client sends tokens. It says what became of each, and goes on with the old one.
+// renewing is a session whose client sends tokens. It says what became of each, and goes on with
+// the old one.
 func renewing(users *middleware.JWT[appClaims]) upgrade.Session {
 	return func(ctx context.Context, c *upgrade.Conn) error {
 		for {
@@ -53,7 +56,8 @@ func renewing(users *middleware.JWT[appClaims]) upgrade.Session {
 	}
 }
 
-// A connection lives as long as its token, unless it was renewed in time. Those that outlive it are seen beside one that does not.
+// A connection lives as long as its token, unless it was renewed in time. Those that outlive it are
+// seen beside one that does not.
 func TestTokenExpiresOnALiveConnection(t *testing.T) {
 	t.Parallel()
 	token, end := passed(t)
@@ -100,12 +104,14 @@ func TestTokenExpiresOnALiveConnection(t *testing.T) {
 
 // What a session gets for a token that does not renew, and what its client sees when it returns that.
 func TestRenewRefuses(t *testing.T) {
-	users := middleware.MustJWT(testConfig()).RevokedBy(func(_ context.Context, c appClaims) (bool, error) {
-		if c.Role == "unknown" {
-			return false, errors.New("down")
+	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
+		cfg.Revoked = func(_ context.Context, c appClaims) (bool, error) {
+			if c.Role == "unknown" {
+				return false, errors.New("down")
+			}
+			return c.Role == "revoked", nil
 		}
-		return c.Role == "revoked", nil
-	})
+	}))
 	up := &upgrade.Upgrader{}
 	addr := live(t, up.Use(users)(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
 		_, p, err := c.Read(ctx, nil)
@@ -164,10 +170,39 @@ func TestRenewWithoutExpiry(t *testing.T) {
 	p := dial(t, addr, "Authorization", "Bearer "+sign(t, testKey, goodClaims(func(c *appClaims) { c.ExpiresAt = nil })))
 	p.wantClose(4403, "banned;do=stop")
 	for _, want := range []error{upgrade.ErrNoExpiry, upgrade.ErrNoExpiry, upgrade.ErrClosed} {
-		if err := <-errs; !errors.Is(err, want) {
+		err := <-errs
+		if !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
+		if v, ok := errors.AsType[policy.Verdict](err); want == upgrade.ErrNoExpiry && (!ok || v.Code() != codes.Conflict) {
+			t.Errorf("got %v, which a session cannot return to close with it", err)
+		}
 	}
+	wantEmpty(t, up)
+}
+
+// A session that returns what Renew said closes with it, also where another policy had admitted the
+// connection.
+func TestRenewOfAConnectionThatAnAPIKeyAdmitted(t *testing.T) {
+	users := middleware.MustJWT(testConfig())
+	keys := policy.Func(func(r *http.Request) policy.Verdict {
+		if r.Header.Get("X-Api-Key") == "secret" {
+			return policy.Allow()
+		}
+		return policy.Close(codes.Unauthorized, "api_key_missing")
+	})
+	up := &upgrade.Upgrader{}
+	addr := live(t, up.Use(policy.Any(users, keys))(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
+		_, p, err := c.Read(ctx, nil)
+		if err != nil {
+			return err
+		}
+		_, err = users.Renew(ctx, c, string(p))
+		return err
+	}))))
+	p := dial(t, addr, "X-Api-Key", "secret")
+	p.send(textFrame(sign(t, testKey, goodClaims())))
+	p.wantClose(4409, "token_not_renewable;do=stop")
 	wantEmpty(t, up)
 }
 
@@ -187,6 +222,25 @@ func TestTokenOfTheYear9999(t *testing.T) {
 		p.say("still here", "still here")
 		p.leave()
 		wantEmpty(t, up)
+	}
+}
+
+// Further claims are tags too, so that a token that is revoked ends what it admitted.
+func TestTagsOfAToken(t *testing.T) {
+	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
+		cfg.Tag = "user"
+		cfg.Tags = func(c appClaims) []policy.Tag {
+			return []policy.Tag{{Key: "token", Value: c.ID}, {Key: "role", Value: c.Role}}
+		}
+	}))
+	v := users.Judge(bearing(t, sign(t, testKey, goodClaims(func(c *appClaims) { c.ID = "7" }))))
+	want := []policy.Tag{{Key: "user", Value: "alice"}, {Key: "token", Value: "7"}, {Key: "role", Value: "admin"}}
+	if got := slices.Collect(v.Tags()); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	v = users.Judge(bearing(t, sign(t, testKey, goodClaims(func(c *appClaims) { c.Role = "" }))))
+	if got := slices.Collect(v.Tags()); !slices.Equal(got, want[:1]) {
+		t.Errorf("got %v, want no tags without a value", got)
 	}
 }
 

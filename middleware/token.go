@@ -17,8 +17,8 @@ import (
 // errAmbiguous is an extractor's word for a request that carries several tokens where one belongs.
 var errAmbiguous = errors.New("middleware: several tokens where one belongs")
 
-// Bearer takes the token from the Authorization header (RFC 6750 §2.1). Browser scripts cannot set it on a WebSocket;
-// everybody else can.
+// Bearer takes the token from the Authorization header (RFC 6750 §2.1). Browser scripts cannot set
+// it on a WebSocket; everybody else can.
 var Bearer request.Extractor = bearer{}
 
 type bearer struct{}
@@ -38,14 +38,15 @@ func (bearer) ExtractToken(r *http.Request) (string, error) {
 	return strings.TrimLeft(lines[0][len(scheme):], " "), nil
 }
 
-// Subprotocol takes the token from Sec-WebSocket-Protocol: it is the element behind the marker. This is what a
-// browser script can set:
+// Subprotocol takes the token from Sec-WebSocket-Protocol: it is the element behind the marker.
+// This is what a browser script can set:
 //
 //	new WebSocket(url, ["chat.v1", "bearer", token])
 //
-// The marker must be among the Upgrader's Subprotocols, or browsers that offer nothing else would be refused: mounting a
-// [JWT] checks it, and a policy of your own that embeds [TokenSources]. The token is never echoed. A JWT consists of
-// characters that are allowed there. Several tokens behind several markers are refused as malformed.
+// The marker must be among the Upgrader's Subprotocols, or browsers that offer nothing else would
+// be refused: mounting a [JWT] checks it, and a policy of your own that embeds [TokenSources]. The
+// token is never echoed. A JWT consists of characters that are allowed there. Several tokens behind
+// several markers are refused as malformed.
 func Subprotocol(marker string) request.Extractor { return subprotocol(marker) }
 
 type subprotocol string
@@ -77,8 +78,9 @@ func (marker subprotocol) CheckMount(m policy.Mounting) error {
 		string(marker), m.Subprotocols)
 }
 
-// Cookie takes the token from a cookie. Browsers send cookies from any site's pages: the Origin check is what protects
-// this one. A request with several cookies of the name is refused as malformed: a subdomain may have planted one.
+// Cookie takes the token from a cookie. Browsers send cookies from any site's pages: the Origin
+// check is what protects this one. A request with several cookies of the name is refused as
+// malformed: a subdomain may have planted one.
 func Cookie(name string) request.Extractor { return cookie(name) }
 
 type cookie string
@@ -93,8 +95,8 @@ func (name cookie) ExtractToken(r *http.Request) (string, error) {
 	return "", errAmbiguous
 }
 
-// Query takes the token from a parameter of the URL's query. URLs end up in logs and histories (RFC 6750 §2.3): prefer
-// [Subprotocol], or let the token live for seconds and be good for one use.
+// Query takes the token from a parameter of the URL's query. URLs end up in logs and histories (RFC
+// 6750 §2.3): prefer [Subprotocol], or let the token live for seconds and be good for one use.
 func Query(name string) request.Extractor { return query(name) }
 
 type query string
@@ -109,8 +111,8 @@ func (name query) ExtractToken(r *http.Request) (string, error) {
 	return "", errAmbiguous
 }
 
-// TokenSources are places where a token can be. A policy of your own that takes tokens embeds them: so what is to be checked when it
-// is mounted, the marker of [Subprotocol], is checked.
+// TokenSources are places where a token can be. A policy of your own that takes tokens embeds them:
+// so what is to be checked when it is mounted, the marker of [Subprotocol], is checked.
 //
 //	type apiKeys struct {
 //		middleware.TokenSources
@@ -122,8 +124,8 @@ func (name query) ExtractToken(r *http.Request) (string, error) {
 //		…
 type TokenSources []request.Extractor
 
-// ExtractToken asks the sources in order; the first that has a token counts, and so does an error that a source has.
-// request.ErrNoTokenInRequest says that none has one. It is a request.Extractor.
+// ExtractToken asks the sources in order; the first that has a token counts, and so does an error
+// that a source has. request.ErrNoTokenInRequest says that none has one. It is a request.Extractor.
 func (s TokenSources) ExtractToken(r *http.Request) (string, error) {
 	for _, e := range s {
 		token, err := e.ExtractToken(r)
@@ -139,7 +141,8 @@ func (s TokenSources) ExtractToken(r *http.Request) (string, error) {
 
 func isNoToken(err error) bool { return errors.Is(err, request.ErrNoTokenInRequest) }
 
-// CheckMount asks the sources that care where they are mounted, also those inside golang-jwt's combinations.
+// CheckMount asks the sources that care where they are mounted, also those inside golang-jwt's
+// combinations.
 func (s TokenSources) CheckMount(m policy.Mounting) error {
 	var errs []error
 	for _, e := range s {

@@ -39,7 +39,7 @@ var (
 		Observer: upgrade.LogObserver(slog.Default())}
 	key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	users  = middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{
-		Keyfunc: func(*jwt.Token) (any, error) { return &key.PublicKey, nil },
+		Keys:    middleware.StaticKey(&key.PublicKey),
 		Methods: []string{"ES256"},
 		From:    []request.Extractor{middleware.Bearer, middleware.Subprotocol("bearer")},
 		Tag:     "user",

@@ -29,7 +29,7 @@ func newPlayground(t *tokens, reports *hub) *playground {
 		tokens:  t,
 		reports: reports,
 		users: middleware.MustJWT(middleware.JWTConfig[AppClaims]{
-			Keyfunc:  t.keyfunc,
+			Keys:     middleware.FromKeyfunc(t.keyfunc),
 			Methods:  []string{jwt.SigningMethodES256.Alg()},
 			From:     []request.Extractor{middleware.Bearer, middleware.Subprotocol("bearer")},
 			Issuer:   issuer,

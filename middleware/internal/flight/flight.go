@@ -28,9 +28,10 @@ type call[V any] struct {
 
 // Do returns what f returns. Where a call for key is under way it waits for that one instead.
 //
-// f runs on a goroutine of its own, under a context with the values of the first caller's that ends when nobody waits any more: a caller
-// whose ctx is done leaves with ctx's error, and does not fail the others. f must return at some time by itself. A panic in it is
-// an [policy.PanicError] for all who wait.
+// f runs on a goroutine of its own, under a context with the values of the first caller's that ends
+// when nobody waits any more: a caller whose ctx is done leaves with ctx's error, and does not fail
+// the others. f must return at some time by itself. A panic in it is an [policy.PanicError] for all
+// who wait.
 func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V, error)) (none V, err error) {
 	g.mu.Lock()
 	c := g.calls[key]

@@ -72,7 +72,8 @@ func TestFailuresReachAll(t *testing.T) {
 	}
 }
 
-// The first one leaves, and the second gets its answer all the same, under a context that has not ended.
+// The first one leaves, and the second gets its answer all the same, under a context that has not
+// ended.
 func TestACancelledCallerDoesNotFailTheOthers(t *testing.T) {
 	var g flight.Group[string, int]
 	release := make(chan struct{})

@@ -1,5 +1,6 @@
-// Package unique finds JSON objects that two readers understand differently: encoding/json takes the last of several members with the
-// same name, and takes "SUB" for "sub"; others take the first, or know names by their case (RFC 8259 §4, RFC 7519 §4).
+// Package unique finds JSON objects that two readers understand differently: encoding/json takes
+// the last of several members with the same name, and takes "SUB" for "sub"; others take the first,
+// or know names by their case (RFC 8259 §4, RFC 7519 §4).
 package unique
 
 import (
@@ -18,14 +19,16 @@ var (
 	ErrNoObject  = errors.New("it is not one JSON object")
 )
 
-// MaxNames is how many members an object may have. Looking for duplicates costs the square of it, some microseconds.
+// MaxNames is how many members an object may have. Looking for duplicates costs the square of it,
+// some microseconds.
 const MaxNames = 128
 
-// Check looks at the names of a JSON object's own members, not at those inside their values. No two may be equal under case folding,
-// and one that is equal to one of exact under case folding must be equal to it. It allocates only for names with escapes or
-// beyond ASCII.
+// Check looks at the names of a JSON object's own members, not at those inside their values. No two
+// may be equal under case folding, and one that is equal to one of exact under case folding must be
+// equal to it. It allocates only for names with escapes or beyond ASCII.
 //
-// data must be valid JSON, which who decodes it has found out; for what is not, the answer is any, and no panic.
+// data must be valid JSON, which who decodes it has found out; for what is not, the answer is any,
+// and no panic.
 func Check(data []byte, exact ...string) error {
 	var seen [MaxNames]uint64 // hashes of names
 	n := 0
@@ -62,8 +65,9 @@ func Check(data []byte, exact ...string) error {
 	return nil
 }
 
-// fold returns a hash of what all case variants of a name have in common (64 bits of FNV-1a: names that collide are somebody's purpose, and
-// refused as if they were equal). It folds as encoding/json does: "ſub" is a "sub".
+// fold returns a hash of what all case variants of a name have in common (64 bits of FNV-1a: names
+// that collide are somebody's purpose, and refused as if they were equal). It folds as
+// encoding/json does: "ſub" is a "sub".
 func fold(quoted []byte, plain bool, exact []string) (hash uint64, err error) {
 	const offset, prime = 14695981039346656037, 1099511628211
 	hash = offset
@@ -133,7 +137,8 @@ func (s *scanner) take(c byte) bool {
 	return false
 }
 
-// text steps over a string, and returns it with its quotes; plain says that its bytes are its characters.
+// text steps over a string, and returns it with its quotes; plain says that its bytes are its
+// characters.
 func (s *scanner) text() (quoted []byte, plain, ok bool) {
 	if s.space(); s.i >= len(s.data) || s.data[s.i] != '"' {
 		return nil, false, false

@@ -1,9 +1,12 @@
-// Package within waits for functions of the user's, and never longer than it was told: also where they ignore their context.
+// Package within waits for functions of the user's, and never longer than it was told: also where
+// they ignore their context.
 //
-// A function that does not return in time is left behind on its goroutine. How many goroutines there can be is bounded, so that a
-// store that hangs costs a bounded amount of memory, however many handshakes ask for it.
+// A function that does not return in time is left behind on its goroutine. How many goroutines
+// there can be is bounded, so that a store that hangs costs a bounded amount of memory, however
+// many handshakes ask for it.
 //
-// Every call costs a goroutine, a channel and a context (about a microsecond). What is known to return at once is called directly.
+// Every call costs a goroutine, a channel and a context (about a microsecond). What is known to
+// return at once is called directly.
 package within
 
 import (
@@ -33,15 +36,16 @@ func (e timeoutError) Error() string {
 func (e timeoutError) Timeout() bool { return true }
 func (e timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// A Guard bounds how many calls run at a time, those that nobody waits for any more included. One Guard belongs to one thing that
-// is asked: what hangs shall not keep others from working. It is safe for concurrent use.
+// A Guard bounds how many calls run at a time, those that nobody waits for any more included. One
+// Guard belongs to one thing that is asked: what hangs shall not keep others from working. It is
+// safe for concurrent use.
 type Guard struct {
 	running   chan struct{} // a place per call
 	abandoned atomic.Int64  // calls that nobody waits for
 }
 
-// DefaultCalls is the bound that fits a store: at 10 ms an answer it lets through 100,000 calls a second, and a goroutine that hangs costs
-// some kilobytes.
+// DefaultCalls is the bound that fits a store: at 10 ms an answer it lets through 100,000 calls a
+// second, and a goroutine that hangs costs some kilobytes.
 const DefaultCalls = 1024
 
 // NewGuard returns a Guard for at most n calls at a time; n below 1 means [DefaultCalls].
@@ -55,20 +59,23 @@ func NewGuard(n int) *Guard {
 // Abandoned returns how many calls are running that nobody waits for any more.
 func (g *Guard) Abandoned() int { return int(g.abandoned.Load()) }
 
-// Call calls f and returns what it returns, after at most timeout (which must be positive), and as soon as ctx is done. f gets a
-// context that ends then. On time f's own result counts; after it, an error that is [context.DeadlineExceeded] or the error of
-// ctx. A panic in f is an [policy.PanicError].
+// Call calls f and returns what it returns, after at most timeout (which must be positive), and as
+// soon as ctx is done. f gets a context that ends then. On time f's own result counts; after it, an
+// error that is [context.DeadlineExceeded] or the error of ctx. A panic in f is an
+// [policy.PanicError].
 //
-// Where all of g's places are taken, Call waits for one as part of the timeout; where all of them are taken by calls that were
-// abandoned, it fails at once with [ErrBusy].
+// Where all of g's places are taken, Call waits for one as part of the timeout; where all of them
+// are taken by calls that were abandoned, it fails at once with [ErrBusy].
 //
-// f may go on after Call has returned: it must not use what belongs to the caller alone, such as the request.
+// f may go on after Call has returned: it must not use what belongs to the caller alone, such as
+// the request.
 func Call[T any](ctx context.Context, g *Guard, timeout time.Duration, f func(context.Context) (T, error)) (T, error) {
 	return CallLate(ctx, g, timeout, f, nil)
 }
 
-// CallLate is [Call] for an f that takes something: late is called with what f returns without an error after the caller
-// has gone, to give it back. It runs on f's goroutine, which counts as abandoned until then.
+// CallLate is [Call] for an f that takes something: late is called with what f returns without an
+// error after the caller has gone, to give it back. It runs on f's goroutine, which counts as
+// abandoned until then.
 func CallLate[T any](ctx context.Context, g *Guard, timeout time.Duration, f func(context.Context) (T, error), late func(T)) (none T, err error) {
 	if err := ctx.Err(); err != nil {
 		return none, err
@@ -109,8 +116,8 @@ func CallLate[T any](ctx context.Context, g *Guard, timeout time.Duration, f fun
 	return c.value, c.err
 }
 
-// A call is shared by the caller and the goroutine that runs f. Whoever is the first to set over, by returning or by
-// leaving, decides whether the result counts.
+// A call is shared by the caller and the goroutine that runs f. Whoever is the first to set over,
+// by returning or by leaving, decides whether the result counts.
 type call[T any] struct {
 	value T
 	err   error

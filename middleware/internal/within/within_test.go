@@ -58,7 +58,8 @@ func TestCallThatPanics(t *testing.T) {
 	}
 }
 
-// A function that ends its goroutine, as t.FailNow does in a test's double, does not leave the caller waiting.
+// A function that ends its goroutine, as t.FailNow does in a test's double, does not leave the
+// caller waiting.
 func TestCallThatEndsItsGoroutine(t *testing.T) {
 	g := within.NewGuard(1)
 	for range 2 {
@@ -115,8 +116,8 @@ func TestCallOfAnEndedRequestIsNotBegun(t *testing.T) {
 	}
 }
 
-// However many ask for what hangs, so many goroutines are left behind and no more; then nobody waits. When it has
-// recovered, all is well again.
+// However many ask for what hangs, so many goroutines are left behind and no more; then nobody
+// waits. When it has recovered, all is well again.
 func TestWhatIsLeftBehindIsBounded(t *testing.T) {
 	const bound = 4
 	g := within.NewGuard(bound)
@@ -170,7 +171,8 @@ func TestACrowdWaitsForPlaces(t *testing.T) {
 	all.Wait()
 }
 
-// What was taken after the caller had gone is given back, once; what was taken in time, and what was not taken, is not.
+// What was taken after the caller had gone is given back, once; what was taken in time, and what
+// was not taken, is not.
 func TestLate(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
