@@ -43,7 +43,7 @@ type APIKeysConfig[T any] struct {
 
 	// From are the sources of the key, asked in order; the first that has one counts. nil means Header("X-Api-Key"). [AuthScheme],
 	// [Subprotocol], for browser scripts, and [Query] are others.
-	From []request.Extractor
+	From TokenSources
 
 	// Tag, if given, is the key under which live connections are tagged with the subject, for [upgrade.Upgrader.End].
 	Tag string
@@ -65,7 +65,7 @@ type APIKeys[T any] struct {
 	lookup  func(context.Context, APIKeyHash) (APIKey[T], bool, error)
 	guard   *within.Guard
 	timeout time.Duration
-	from    []request.Extractor
+	from    TokenSources
 	tag     string
 
 	missing, invalid, expired policy.Verdict
@@ -131,12 +131,12 @@ type lookedUp[T any] struct {
 
 // Judge is the policy.
 func (a *APIKeys[T]) Judge(r *http.Request) policy.Verdict {
-	presented, err := extract(a.from, r)
+	presented, err := a.from.ExtractToken(r)
 	switch {
+	case isNoToken(err):
+		return a.missing
 	case err != nil:
 		return a.invalid.WithCause(err)
-	case presented == "":
-		return a.missing
 	case len(presented) > MaxToken:
 		return a.invalid.WithCause(errTooLong)
 	}
@@ -171,7 +171,7 @@ func (a *APIKeys[T]) Judge(r *http.Request) policy.Verdict {
 func (a *APIKeys[T]) Name() string { return "api_keys" }
 
 // CheckMount asks the sources that care where they are mounted.
-func (a *APIKeys[T]) CheckMount(m policy.Mounting) error { return checkSources(a.from, m) }
+func (a *APIKeys[T]) CheckMount(m policy.Mounting) error { return a.from.CheckMount(m) }
 
 // Value returns what was known about the key that a let pass; ok is false where a did not decide (or did not allow, inside a
 // policy.Any). Who it is, [policy.Subject] says.

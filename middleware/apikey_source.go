@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -61,28 +60,6 @@ func checkName(what, name string) error {
 		return fmt.Errorf("middleware: %s: %q is no token (RFC 9110 §5.6.2)", what, name)
 	}
 	return nil
-}
-
-// extract returns the credential of the first source that has one, "" if none has.
-func extract(from []request.Extractor, r *http.Request) (string, error) {
-	for _, e := range from {
-		credential, err := e.ExtractToken(r)
-		if credential != "" || err != nil && !errors.Is(err, request.ErrNoTokenInRequest) {
-			return credential, err
-		}
-	}
-	return "", nil
-}
-
-// checkSources asks those that care where they are mounted.
-func checkSources(from []request.Extractor, m policy.Mounting) error {
-	var errs []error
-	for _, e := range from {
-		if c, ok := e.(policy.MountChecker); ok {
-			errs = append(errs, c.CheckMount(m))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // schemeOf is what WWW-Authenticate asks for (RFC 9110 §11.6.1).

@@ -133,7 +133,7 @@ func TestAPIKeysBring(t *testing.T) {
 
 // On a live connection, beside JWT, in both orders: who sent a bad credential hears of that one.
 func TestAPIKeysBesideJWT(t *testing.T) {
-	users := middleware.MustJWT[appClaims](testConfig())
+	users := middleware.MustJWT(testConfig())
 	keys := newAPIKeys(t)
 	expired := "Bearer " + sign(t, testKey, goodClaims(func(c *appClaims) { c.ExpiresAt.Time = time.Now().Add(-time.Hour) }))
 	for order, p := range map[string]policy.Policy{"users first": policy.Any(users, keys), "keys first": policy.Any(keys, users)} {

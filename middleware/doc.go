@@ -15,7 +15,7 @@
 //	Maintenance   costs one load; behind JWT only if its bypass looks at claims
 //	RateLimit     by IP, before any signature is checked: a forged token costs a verification
 //	JWT, API keys authentication; policy.Any for one of them
-//	RateLimit     by subject, if wanted (the JWT handle's BySubject)
+//	RateLimit     by subject, if wanted (BySubject)
 //	your own      authorisation: membership, quotas
 //
 // Foreign middlewares may stand between any two links; what wraps [net/http.ResponseWriter] must offer Unwrap or Hijack. Client

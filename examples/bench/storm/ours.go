@@ -15,8 +15,8 @@ import (
 var ours = library{name: "wsverdict", dials: obedient, make: wsverdict}
 
 func wsverdict(c checks) (server, error) {
-	users, err := middleware.NewJWT[jwt.RegisteredClaims](middleware.JWTConfig{
-		Keyfunc: func(*jwt.Token) (any, error) { return c.key, nil },
+	users, err := middleware.NewJWT(middleware.JWTConfig[jwt.RegisteredClaims]{
+		Keys:    middleware.StaticKey(c.key),
 		Methods: []string{c.alg},
 		Tag:     "user",
 	})
