@@ -2,7 +2,6 @@
 package wsverdict_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,9 +11,8 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
-	"io"
 	"io/fs"
-	"net"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -35,6 +33,7 @@ import (
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 type middlewares = []func(http.Handler) http.Handler
@@ -474,6 +473,8 @@ func TestImports(t *testing.T) {
 		"upgrade/internal/origin":    {},
 		"upgrade/internal/transport": {},
 		"upgrade/internal/wheel":     {},
+		"upgrade/internal/reference": {root + "upgrade/internal/origin"}, // for tests alone
+		"upgrade/upgradetest":        {root + "upgrade", "github.com/gobwas/ws"},
 		"middleware":                 {root + "codes", root + "policy", root + "upgrade", "github.com/golang-jwt/jwt/v5", "github.com/golang-jwt/jwt/v5/request", "github.com/go-chi/chi/v5/middleware"},
 	}
 	for room, may := range allowed {
@@ -531,87 +532,49 @@ func get(t *testing.T, srv *httptest.Server, path string, header http.Header) *h
 	return resp
 }
 
+// A client has been answered.
 type client struct {
+	*upgradetest.Client
 	t    *testing.T
-	conn net.Conn
-	r    *bufio.Reader
 	resp *http.Response
 }
 
 // dial sends a valid handshake with further fields.
 func dial(t *testing.T, srv *httptest.Server, path string, header http.Header) *client {
 	t.Helper()
-	all := http.Header{"Upgrade": {"websocket"}, "Connection": {"keep-alive, Upgrade"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {key}}
-	for name, values := range header {
-		all[name] = values
-	}
+	all := upgradetest.Header()
+	maps.Copy(all, header)
 	return raw(t, srv, path, all)
 }
 
 func raw(t *testing.T, srv *httptest.Server, path string, header http.Header) *client {
 	t.Helper()
-	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	var b strings.Builder
-	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\n", path, srv.Listener.Addr())
-	header.Write(&b)
-	b.WriteString("\r\n")
-	if _, err := io.WriteString(conn, b.String()); err != nil {
-		t.Fatal(err)
-	}
-	c := &client{t: t, conn: conn, r: bufio.NewReader(conn)}
-	if c.resp, err = http.ReadResponse(c.r, nil); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (c *client) frame() ws.Frame {
-	c.t.Helper()
-	h, err := ws.ReadHeader(c.r)
-	payload := make([]byte, h.Length)
-	if err == nil {
-		_, err = io.ReadFull(c.r, payload)
-	}
-	if err != nil {
-		c.t.Fatalf("no frame: %v", err)
-	}
-	return ws.Frame{Header: h, Payload: payload}
+	c := upgradetest.Handshake(t, srv.Listener.Addr().String(), path, header)
+	return &client{c, t, c.Response}
 }
 
 func (c *client) read() string {
 	c.t.Helper()
-	return string(c.frame().Payload)
+	return string(c.Frame().Payload)
 }
 
 func (c *client) echo(text string) string {
 	c.t.Helper()
-	ws.WriteFrame(c.conn, ws.MaskFrame(ws.NewTextFrame([]byte(text))))
+	c.SendText(text)
 	return c.read()
 }
 
 func (c *client) readClose() (uint16, string) {
 	c.t.Helper()
-	f := c.frame()
-	if f.Header.OpCode != ws.OpClose {
-		c.t.Fatalf("got opcode %d, want a close frame", f.Header.OpCode)
-	}
-	code, reason := ws.ParseCloseFrameData(f.Payload)
-	return uint16(code), reason
+	return c.ReadClose()
 }
 
 // finish checks that the server waits for the client's close frame, and then ends the stream without a reset.
 func (c *client) finish(code uint16) {
 	c.t.Helper()
-	ws.WriteFrame(c.conn, ws.MaskFrame(ws.NewTextFrame(make([]byte, 16<<10))))
-	ws.WriteFrame(c.conn, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusCode(code), ""))))
-	if n, err := c.r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		c.t.Errorf("after the close frames: %d bytes, %v; want a clean end", n, err)
-	}
+	c.SendText(strings.Repeat("x", 16<<10))
+	c.Send(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusCode(code), "")))
+	c.WantEOF()
 }
 
 func permutations(n int) func(yield func([]int) bool) {

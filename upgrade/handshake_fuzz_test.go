@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,14 +17,14 @@ import (
 
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
-	predicate "github.com/wsverdict/wsverdict/upgrade/internal/handshake"
+	"github.com/wsverdict/wsverdict/upgrade/internal/reference"
 )
 
-// isHandshake is RFC 6455 §4.2.1 and the rule about origins, written for reading. Lists and origins are
-// held against references of their own, where they are parsed.
+// isHandshake is RFC 6455 §4.2.1 and the rule about origins, written for reading.
 func isHandshake(r *http.Request) bool {
 	has := func(name, token string) bool {
-		return predicate.HasToken(r.Header.Values(name), token)
+		list, _ := reference.Tokens(r.Header.Values(name))
+		return slices.ContainsFunc(list, func(t string) bool { return strings.EqualFold(t, token) })
 	}
 	one := func(name string) string {
 		if values := r.Header.Values(name); len(values) == 1 {
@@ -31,23 +32,15 @@ func isHandshake(r *http.Request) bool {
 		}
 		return ""
 	}
-	_, subprotocol := predicate.Choose(r, []string{"chat.v1"})
+	subprotocols := r.Header.Values("Sec-WebSocket-Protocol")
+	offered, whole := reference.Tokens(subprotocols)
 	key, err := base64.StdEncoding.DecodeString(one("Sec-WebSocket-Key"))
 	return r.Method == "GET" && r.Proto == "HTTP/1.1" && r.Host != "" &&
 		has("Connection", "upgrade") && has("Upgrade", "websocket") &&
 		one("Sec-WebSocket-Version") == "13" && err == nil && len(key) == 16 &&
 		r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
-		subprotocol == predicate.None &&
-		(len(r.Header.Values("Origin")) == 0 || fromHere(one("Origin"), r.Host))
-}
-
-func fromHere(origin, host string) bool {
-	o, err := upgrade.ParseOrigin(origin)
-	h, err2 := upgrade.ParseOrigin(o.Scheme + "://" + host)
-	if err == nil && err2 == nil && o == h && (o.Scheme == "http" || o.Scheme == "https") {
-		return true
-	}
-	return origin == "http://"+host || origin == "https://"+host
+		(len(subprotocols) == 0 || whole && slices.Contains(offered, "chat.v1")) &&
+		(len(r.Header.Values("Origin")) == 0 || reference.SameOrigin(one("Origin"), r.Host))
 }
 
 // handshakes reads what a server would, up to the first handshake: behind it there are frames. A handshake's method is "".

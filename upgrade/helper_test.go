@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -16,10 +14,11 @@ import (
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // patience ends a test that would hang; nothing that works comes near it.
-const patience = 20 * time.Second
+const patience = upgradetest.Patience
 
 var expired = policy.Close(codes.Unauthorized, "token_expired")
 
@@ -28,11 +27,6 @@ const expiredText = "token_expired;do=refresh"
 // always is a policy with one answer.
 func always(v policy.Verdict) policy.Policy {
 	return policy.Func(func(*http.Request) policy.Verdict { return v })
-}
-
-// run is an endpoint's function that admits everybody.
-func run(s upgrade.Session) upgrade.Handler {
-	return func(*http.Request) (upgrade.Session, error) { return s, nil }
 }
 
 func idle(context.Context, *upgrade.Conn) error { return nil }
@@ -55,15 +49,13 @@ func forbidden(t testing.TB) http.Handler {
 	})
 }
 
-// newServer serves h on a socket and returns its address.
-func newServer(t testing.TB, h http.Handler) string {
-	t.Helper()
-	srv := httptest.NewUnstartedServer(h)
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
-	srv.Start()
-	t.Cleanup(srv.Close)
-	return srv.Listener.Addr().String()
-}
+// Short names for what package upgradetest has.
+var (
+	newServer  = upgradetest.Serve
+	run        = upgradetest.Run
+	eventually = upgradetest.Eventually
+	wantEmpty  = upgradetest.WantEmpty
+)
 
 // wrap serves h behind middlewares, the outermost first.
 func wrap(h http.Handler, outer ...func(http.Handler) http.Handler) http.Handler {

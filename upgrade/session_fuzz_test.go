@@ -17,9 +17,9 @@ import (
 
 const fuzzLimit = 400
 
-// reference is what a client that sends raw gets back from an echo server: slowly, from the whole stream, after RFC 6455 §5 to §8.
+// wanted is what a client that sends raw gets back from an echo server: slowly, from the whole stream, after RFC 6455 §5 to §8.
 // more is set if the stream ends before the connection does.
-func reference(raw []byte) (words []string, more bool) {
+func wanted(raw []byte) (words []string, more bool) {
 	var message []byte
 	var op ws.OpCode
 	spent := 0
@@ -165,7 +165,7 @@ func echoInBuffers(ctx context.Context, c *upgrade.Conn) error {
 	}
 }
 
-// FuzzMessages wants the same messages, pongs and close code as the reference, however the stream is cut.
+// FuzzMessages wants the same messages, pongs and close code as wanted says, however the stream is cut.
 func FuzzMessages(f *testing.F) {
 	for i := range uint64(150) {
 		f.Add(randomStream(rand.New(rand.NewPCG(i, 1))), i)
@@ -180,7 +180,7 @@ func FuzzMessages(f *testing.F) {
 		if len(raw) > 16<<10 {
 			return
 		}
-		want, more := reference(raw)
+		want, more := wanted(raw)
 		c, res := handshake(t, addr)
 		wantStatus(t, res, 101)
 		go func() {

@@ -11,37 +11,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
 )
-
-// eventually polls for what tells nobody that it has happened.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for !ok() {
-		select {
-		case <-again.C:
-		case <-deadline:
-			t.Fatalf("it never came to this: %s", what)
-		}
-	}
-}
-
-// wantEmpty wants every connection gone, with all that it held.
-func wantEmpty(t testing.TB, up *upgrade.Upgrader) {
-	t.Helper()
-	eventually(t, "no connection and no seat is left", func() bool {
-		s := up.Stats()
-		return s.Live == 0 && s.Lingering == 0 && s.Seats == 0
-	})
-}
 
 // A ledger is an Observer that keeps everything, sessions' events too.
 type ledger struct {
@@ -100,29 +75,19 @@ func connect(t testing.TB, addr string, changes ...string) *client {
 // say sends a text and wants it back.
 func (c *client) say(text string) {
 	c.t.Helper()
-	c.send(masked(ws.NewTextFrame([]byte(text))))
-	if f := c.frame(); f.Header.OpCode != ws.OpText || string(f.Payload) != text {
-		c.t.Fatalf("got frame %+v %q, want the text %q", f.Header, f.Payload, text)
-	}
+	c.Say(text, text)
 }
 
 // leave closes with a code and wants the answer.
 func (c *client) leave(code ws.StatusCode) {
 	c.t.Helper()
-	c.send(masked(ws.NewCloseFrame(ws.NewCloseFrameBody(code, ""))))
-	c.wantClose(uint16(code), "")
-	c.wantEOF()
+	c.Leave(uint16(code))
 }
 
 // closed reads a close frame, whatever it says.
 func (c *client) closed() (code uint16, reason string) {
 	c.t.Helper()
-	f := c.frame()
-	if f.Header.OpCode != ws.OpClose {
-		c.t.Fatalf("got frame %+v %q, want a close", f.Header, f.Payload)
-	}
-	status, reason := ws.ParseCloseFrameData(f.Payload)
-	return uint16(status), reason
+	return c.ReadClose()
 }
 
 // vanish goes as a client does whose process was killed: without a close frame.

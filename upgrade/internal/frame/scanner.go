@@ -6,8 +6,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A Scanner follows the frames in a stream of bytes, however it is cut, without keeping them: it knows where a frame ends
-// and when a close frame has passed.
+// A Scanner follows the frames in a stream of bytes, however it is cut, without keeping them: it
+// knows where a frame ends and when a close frame has passed.
 type Scanner struct {
 	head   [ws.MaxHeaderSize]byte
 	have   uint8  // bytes of head read
@@ -44,7 +44,8 @@ func (s *Scanner) Scan(p []byte) (messages uint64) {
 	return messages
 }
 
-// begin enters the payload of the frame whose header is complete. A length is taken as it is, up to 2⁶⁴-1: it is only counted.
+// begin enters the payload of the frame whose header is complete. A length is taken as it is, up to
+// 2⁶⁴-1: it is only counted.
 func (s *Scanner) begin() uint64 {
 	switch n := s.head[1] & 0x7f; n {
 	case 126:

@@ -2,8 +2,8 @@ package frame
 
 import "unicode/utf8"
 
-// A Text validates UTF-8 in pieces, and finds an invalid byte as soon as it is there (RFC 6455 §8.1): what a piece leaves
-// unfinished, at most three bytes, waits for the next.
+// A Text validates UTF-8 in pieces, and finds an invalid byte as soon as it is there (RFC 6455
+// §8.1): what a piece leaves unfinished, at most three bytes, waits for the next.
 type Text struct {
 	rest [utf8.UTFMax]byte
 	n    uint8

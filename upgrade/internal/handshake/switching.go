@@ -33,8 +33,8 @@ func appendField(dst []byte, name, value string) []byte {
 	return append(append(dst, value...), "\r\n"...)
 }
 
-// ours reports whether a field is not for others to set on a 101: the handshake's own, hop-by-hop ones, and those
-// that describe content, of which there is none.
+// ours reports whether a field is not for others to set on a 101: the handshake's own, hop-by-hop
+// ones, and those that describe content, of which there is none.
 func ours(name string) bool {
 	switch name[0] | 0x20 { // most names are told apart by their first letter
 	case 'c':
@@ -57,7 +57,8 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// validValue refuses what could end a field (CR, LF) and every other control character but the tab (RFC 9110 §5.5).
+// validValue refuses what could end a field (CR, LF) and every other control character but the tab
+// (RFC 9110 §5.5).
 func validValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Tokens yields the elements of a comma-separated list of tokens over all its lines (RFC 9110 §5.6.1). Empty elements are passed
-// over; at the first malformed element it yields false and ends.
+// Tokens yields the elements of a comma-separated list of tokens over all its lines (RFC 9110
+// §5.6.1). Empty elements are passed over; at the first malformed element it yields false and ends.
 func Tokens(lines []string) iter.Seq2[string, bool] {
 	return func(yield func(string, bool) bool) {
 		for _, line := range lines {
@@ -25,7 +25,8 @@ func Tokens(lines []string) iter.Seq2[string, bool] {
 	}
 }
 
-// HasToken reports whether the list has the token, in any case. It stops at the first malformed element.
+// HasToken reports whether the list has the token, in any case. It stops at the first malformed
+// element.
 func HasToken(lines []string, token string) bool {
 	if len(lines) == 1 && lines[0] == token {
 		return true // what browsers send

@@ -1,33 +1,13 @@
 package handshake_test
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/wsverdict/wsverdict/upgrade/internal/handshake"
+	"github.com/wsverdict/wsverdict/upgrade/internal/reference"
 )
-
-var (
-	listToken = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // RFC 9110 §5.6.2
-	listSpace = regexp.MustCompile(`^[ \t]*|[ \t]*$`)
-)
-
-// slowTokens reads a list over several lines as if it were one (RFC 9110 §5.3), up to its end or to what is no token.
-func slowTokens(lines []string) (list []string, whole bool) {
-	for _, element := range strings.Split(strings.Join(lines, ","), ",") {
-		element = listSpace.ReplaceAllString(element, "")
-		switch {
-		case element == "":
-		case !listToken.MatchString(element) || strings.HasSuffix(element, "\n"):
-			return list, false
-		default:
-			list = append(list, element)
-		}
-	}
-	return list, true
-}
 
 func FuzzTokens(f *testing.F) {
 	for _, seed := range []string{
@@ -45,7 +25,7 @@ func FuzzTokens(f *testing.F) {
 				got = append(got, token)
 			}
 		}
-		if want, wantWhole := slowTokens(lines); !slices.Equal(got, want) || whole != wantWhole {
+		if want, wantWhole := reference.Tokens(lines); !slices.Equal(got, want) || whole != wantWhole {
 			t.Fatalf("%q: got %q %v, want %q %v", lines, got, whole, want, wantWhole)
 		}
 		if len(got) == 0 {

@@ -19,9 +19,9 @@ type Origin struct {
 
 var errOrigin = errors.New(`want scheme "://" host [ ":" port ] and nothing else, as in https://app.example.com`)
 
-// Parse parses an origin as browsers serialise it. What is not exactly scheme, host and optional port
-// is an error: a path, a userinfo, white space, "null", an empty string. A string already in normal form
-// is parsed without allocation.
+// Parse parses an origin as browsers serialise it. What is not exactly scheme, host and optional
+// port is an error: a path, a userinfo, white space, "null", an empty string. A string already in
+// normal form is parsed without allocation.
 func Parse(s string) (Origin, error) {
 	scheme, authority, ok := strings.Cut(s, "://")
 	if !ok || !validScheme(scheme) {

@@ -1,14 +1,12 @@
 package origin_test
 
 import (
-	"net/netip"
-	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/wsverdict/wsverdict/upgrade/internal/origin"
+	"github.com/wsverdict/wsverdict/upgrade/internal/reference"
 )
 
 var originTable = []struct {
@@ -60,45 +58,13 @@ func TestParseAllocations(t *testing.T) {
 	}
 }
 
-var hostName = regexp.MustCompile(`^[a-z0-9_-]+(\.[a-z0-9_-]+)*$`)
-
-// slowOrigin is ParseOrigin by the standard library's means.
-func slowOrigin(s string) (o origin.Origin, ok bool) {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" || u.Host == "" || s != s[:len(u.Scheme)]+"://"+u.Host {
-		return o, false
-	}
-	o = origin.Origin{Scheme: u.Scheme, Host: strings.ToLower(u.Hostname())}
-	if strings.HasPrefix(u.Host, "[") {
-		addr, err := netip.ParseAddr(o.Host)
-		if err != nil || !addr.Is6() || addr.Zone() != "" {
-			return o, false
-		}
-		o.Host = "[" + addr.String() + "]"
-	} else {
-		o.Host = strings.TrimSuffix(o.Host, ".")
-		if !hostName.MatchString(o.Host) || len(o.Host) > 253 {
-			return o, false
-		}
-	}
-	o.Port = map[string]uint16{"http": 80, "ws": 80, "https": 443, "wss": 443}[o.Scheme]
-	if _, port, written := strings.Cut(u.Host[strings.LastIndex(u.Host, "]")+1:], ":"); written {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 || len(port) > 5 {
-			return o, false
-		}
-		o.Port = uint16(n)
-	}
-	return o, true
-}
-
 func FuzzParse(f *testing.F) {
 	for _, tc := range originTable {
 		f.Add(tc.text)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got, err := origin.Parse(s)
-		want, ok := slowOrigin(s)
+		want, ok := reference.ParseOrigin(s)
 		if (err == nil) != ok || ok && got != want {
 			t.Fatalf("ParseOrigin(%q): got %+v, %v, want %+v, %v", s, got, err, want, ok)
 		}

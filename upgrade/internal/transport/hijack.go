@@ -6,8 +6,9 @@ import (
 	"net/http"
 )
 
-// A HijackError says why a connection could not be taken over: most often a middleware wraps [http.ResponseWriter] in a
-// type with neither Hijack nor Unwrap (see [http.ResponseController]), or the connection is HTTP/2.
+// A HijackError says why a connection could not be taken over: most often a middleware wraps
+// [http.ResponseWriter] in a type with neither Hijack nor Unwrap (see [http.ResponseController]),
+// or the connection is HTTP/2.
 type HijackError struct {
 	Writer http.ResponseWriter // the innermost writer that could be reached: the one in the way
 	Err    error
