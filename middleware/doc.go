@@ -12,6 +12,7 @@
 //
 //	Origin        first, always: what it denies must not reach anything that can tell who is logged in.
 //	              Directly behind another link it panics when mounted
+//	Brake         if wanted: holds back who comes again and again without waiting
 //	Maintenance   costs one load; behind JWT only if its bypass looks at claims
 //	RateLimit     by IP, before any signature is checked: a forged token costs a verification
 //	JWT, API keys authentication; policy.Any for one of them

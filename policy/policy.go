@@ -47,6 +47,7 @@ func NameOf(p Policy) string {
 // A Mounting is what a policy is shown of the place where it is mounted.
 type Mounting struct {
 	Subprotocols []string // those that the Upgrader speaks; not to be changed
+	Observer     any      // the Upgrader's, for a policy that must be told what became of requests
 }
 
 // A MountChecker is a policy that can be mounted wrongly. CheckMount is called when it is mounted; its error, with all

@@ -44,7 +44,7 @@ func (u *Upgrader) Shadow(p policy.Policy) func(http.Handler) http.Handler {
 
 func (u *Upgrader) mount(k kind, p policy.Policy) func(http.Handler) http.Handler {
 	c := u.mounted()
-	if err := policy.CheckMount(p, policy.Mounting{Subprotocols: c.subprotocols}); err != nil {
+	if err := policy.CheckMount(p, policy.Mounting{Subprotocols: c.subprotocols, Observer: c.observer}); err != nil {
 		panic(mistakes("upgrade: a policy cannot be mounted", []error{err}))
 	}
 	proto := link{config: c, kind: k, name: policy.NameOf(p), policy: p}

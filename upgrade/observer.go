@@ -143,13 +143,15 @@ func (c *config) reports(err error, v *policy.Verdict) bool {
 	return c.timed || err != nil || v.Cause() != nil
 }
 
-func (c *config) observe(e Event) {
+func (c *config) observe(e Event) { tell(c.observer, e) }
+
+func tell(o Observer, e Event) {
 	defer func() {
 		if x := recover(); x != nil {
 			slog.Default().Error("wsverdict: the Observer panicked", "panic", x)
 		}
 	}()
-	c.observer.Observe(e)
+	o.Observe(e)
 }
 
 // report tells of a connection.

@@ -45,7 +45,7 @@ type Upgrader struct {
 	// Profile is the scheme of close codes; nil is [codes.Mirrored].
 	Profile codes.Profile
 
-	// Observer is told of every settlement. With none, panics alone are logged, to [log/slog.Default].
+	// Observer is told of every settlement; [Observers] are several. With none, panics alone are logged, to [log/slog.Default].
 	Observer Observer
 
 	// WriteTimeout bounds the writing of a frame, and of the 101 of an admission: a client that does not read is cut off. What a
@@ -159,6 +159,9 @@ func (u *Upgrader) read() *config {
 		case slices.Contains(c.subprotocols[:i], p):
 			mistake("Subprotocols: %q is listed twice", p)
 		}
+	}
+	if all, ok := u.Observer.(Observers); ok && slices.Contains(all, nil) {
+		mistake("Observer: one of several is nil")
 	}
 	for _, h := range u.Hosts {
 		host, ok := origin.ParseAuthority(h)
