@@ -31,7 +31,7 @@ func (j *JWT[C]) Renew(ctx context.Context, conn *upgrade.Conn, token string) (c
 	if b.expiry.Subject == "" { // nobody is not the same as nobody
 		return claims, otherSubject
 	}
-	err = conn.Extend(b.expiry)
+	err = conn.Extend(b.expiry, b.tags...)
 	switch {
 	case errors.Is(err, upgrade.ErrSubject):
 		return claims, otherSubject.WithCause(err)

@@ -244,6 +244,28 @@ func TestTagsOfAToken(t *testing.T) {
 	}
 }
 
+// A renewed connection is found by what the new token says, and not any more by what the old one said.
+func TestRenewReplacesTheTokensTags(t *testing.T) {
+	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
+		cfg.Tag = "user"
+		cfg.Tags = func(c appClaims) []policy.Tag { return []policy.Tag{{Key: "token", Value: c.ID}} }
+	}))
+	token := func(id string) string { return sign(t, testKey, goodClaims(func(c *appClaims) { c.ID = id })) }
+	up := &upgrade.Upgrader{}
+	p := dial(t, live(t, up.Use(users)(up.Handler(run(renewing(users))))), "Authorization", "Bearer "+token("old"))
+	p.say(token("new"), "renewed as admin")
+	revoked := policy.Close(codes.Unauthorized, "token_revoked")
+	if n := up.End(revoked, 0, policy.Tag{Key: "token", Value: "old"}); n != 0 {
+		t.Errorf("%d connections by the old token", n)
+	}
+	p.say("ping", "ping")
+	if n := up.End(revoked, 0, policy.Tag{Key: "token", Value: "new"}, policy.Tag{Key: "user", Value: "alice"}); n != 1 {
+		t.Errorf("%d connections by the new token and its subject", n)
+	}
+	p.wantClose(4401, "token_revoked;do=refresh")
+	wantEmpty(t, up)
+}
+
 // The subject is a tag, by which a user's connections are found.
 func TestTokenTagsItsConnections(t *testing.T) {
 	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) { cfg.Tag = "user" }))
