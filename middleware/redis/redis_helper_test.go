@@ -1,0 +1,243 @@
+package fleet_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A node is a process of Redis.
+type node struct {
+	port    int
+	dir     string
+	args    []string
+	command *exec.Cmd
+	exited  chan struct{}
+}
+
+func (n *node) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.port)) }
+
+// startRedis starts a redis-server on a free port, with further arguments as on its command line,
+// and ends it after the test.
+func startRedis(t testing.TB, args ...string) *node {
+	t.Helper()
+	need(t, "redis-server")
+	for range 10 { // the port may be taken by somebody else in between
+		n := &node{port: freePort(t), dir: t.TempDir()}
+		n.args = append([]string{"redis-server", "--port", strconv.Itoa(n.port), "--bind", "127.0.0.1", "--dir", n.dir,
+			"--save", "", "--loglevel", "warning"}, args...)
+		if n.start(t) {
+			t.Cleanup(n.kill)
+			return n
+		}
+	}
+	t.Fatal("no redis-server came up")
+	return nil
+}
+
+func need(t testing.TB, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		if os.Getenv("WSVERDICT_REQUIRE_ALL") != "" {
+			t.Fatalf("%s is not installed (Debian: apt install %s)", program, program)
+		}
+		t.Skipf("%s is not installed (Debian: apt install %s)", program, program)
+	}
+}
+
+func (n *node) start(t testing.TB) bool {
+	t.Helper()
+	n.command = exec.Command(n.args[0], n.args[1:]...)
+	n.command.Stderr = os.Stderr
+	n.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := n.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	n.exited = exited
+	go func(c *exec.Cmd) { c.Wait(); close(exited) }(n.command)
+	return n.up()
+}
+
+// up waits until the node answers; false if it ended instead.
+func (n *node) up() bool {
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		select {
+		case <-n.exited:
+			return false
+		case <-poll.C:
+		}
+		if conn, err := net.Dial("tcp", n.addr()); err == nil {
+			conn.Close()
+			return true
+		}
+	}
+}
+
+func (n *node) signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	if err := n.command.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (n *node) kill() {
+	n.command.Process.Kill()
+	<-n.exited
+}
+
+// freePort leaves room for a Cluster's bus, which is 10,000 above.
+func freePort(t testing.TB) int {
+	t.Helper()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if port = 20000 + port%25000; free(port) && free(port+10000) {
+			return port
+		}
+	}
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+	if err == nil {
+		l.Close()
+	}
+	return err == nil
+}
+
+// newClient is a client of the nodes; edit changes its options.
+func newClient(t testing.TB, edit func(*redis.UniversalOptions), nodes ...*node) redis.UniversalClient {
+	t.Helper()
+	o := &redis.UniversalOptions{ContextTimeoutEnabled: true}
+	for _, n := range nodes {
+		o.Addrs = append(o.Addrs, n.addr())
+	}
+	if edit != nil {
+		edit(o)
+	}
+	c := redis.NewUniversalClient(o)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// command runs a command of Redis's, for tests that need one.
+func command(t testing.TB, c redis.UniversalClient, args ...any) any {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	answer, err := c.Do(ctx, args...).Result()
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return answer
+}
+
+// startCluster is three masters on loopback.
+func startCluster(t testing.TB) []*node {
+	t.Helper()
+	need(t, "redis-cli")
+	var nodes []*node
+	args := []string{"--cluster", "create"}
+	for range 3 {
+		n := startRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		nodes, args = append(nodes, n), append(args, n.addr())
+	}
+	if out, err := exec.Command("redis-cli", append(args, "--cluster-yes")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	c := newClient(t, nil, nodes...)
+	eventually(t, "the Cluster is whole", func() bool {
+		for i := range 60 { // all nodes
+			if c.Set(context.Background(), fmt.Sprint("probe", i), 1, time.Minute).Err() != nil {
+				return false
+			}
+		}
+		return true
+	})
+	return nodes
+}
+
+// startSentinel watches over a master, which has a replica.
+func startSentinel(t testing.TB) (master *node, sentinels []*node) {
+	t.Helper()
+	need(t, "redis-sentinel")
+	master = startRedis(t)
+	startRedis(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(master.port))
+	c := newClient(t, nil, master)
+	eventually(t, "the replica is there", func() bool { return command(t, c, "WAIT", 1, 1000) == int64(1) })
+	for range 3 {
+		n := &node{port: freePort(t), dir: t.TempDir()}
+		file := filepath.Join(n.dir, "sentinel.conf")
+		conf := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor main 127.0.0.1 %d 2\n"+
+			"sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\nloglevel warning\n", n.port, n.dir, master.port)
+		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n.args = []string{"redis-sentinel", file}
+		if !n.start(t) {
+			t.Fatal("no redis-sentinel came up")
+		}
+		t.Cleanup(n.kill)
+		sentinels = append(sentinels, n)
+	}
+	s := redis.NewSentinelClient(&redis.Options{Addr: sentinels[0].addr()})
+	defer s.Close()
+	eventually(t, "the sentinels know each other and the replica", func() bool {
+		m, _ := s.Master(context.Background(), "main").Result()
+		return m["num-other-sentinels"] == "2" && m["num-slaves"] == "1"
+	})
+	return master, sentinels
+}
+
+// certificate writes one for 127.0.0.1, signed by itself, and its key.
+func certificate(t testing.TB) (certFile, keyFile string, client *tls.Config) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{{127, 0, 0, 1}}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, der []byte) (file string, text []byte) {
+		file, text = filepath.Join(t.TempDir(), name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file, text
+	}
+	roots := x509.NewCertPool()
+	certFile, text := write("cert.pem", "CERTIFICATE", der)
+	keyFile, _ = write("key.pem", "PRIVATE KEY", secret)
+	roots.AppendCertsFromPEM(text)
+	return certFile, keyFile, &tls.Config{RootCAs: roots}
+}

@@ -1,0 +1,162 @@
+package fleet_test
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	fleet "github.com/wsverdict/wsverdict/middleware/redis"
+)
+
+// Never more than the maximum at once, wherever they are, and each seat that is given back is free
+// at once.
+func TestSeatsAreExactUnderConcurrency(t *testing.T) {
+	client := newClient(t, nil, startRedis(t))
+	members := []*fleet.Fleet{join(t, client, fleet.Config{}), join(t, client, fleet.Config{}), join(t, client, fleet.Config{})}
+	const most = 7
+	var taken, ever, above atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 24 {
+		wg.Go(func() {
+			for range 50 {
+				give, ok, err := members[i%3].Seats().Take(ctx(t), key("alice"), most)
+				if err != nil {
+					t.Error(err)
+				}
+				if !ok {
+					continue
+				}
+				ever.Add(1)
+				if taken.Add(1) > most {
+					above.Add(1)
+				}
+				taken.Add(-1) // before it is given back
+				give()
+			}
+		})
+	}
+	wg.Wait()
+	if above.Load() > 0 || ever.Load() < most {
+		t.Errorf("%d times above the maximum; %d taken in all", above.Load(), ever.Load())
+	}
+	eventually(t, "all seats are free", func() bool {
+		var gives []func()
+		defer func() {
+			for _, give := range gives {
+				give()
+			}
+		}()
+		for range most {
+			give, ok, err := members[0].Seats().Take(ctx(t), key("alice"), most)
+			must(t, err)
+			if !ok {
+				return false
+			}
+			gives = append(gives, give)
+		}
+		_, ok, err := members[1].Seats().Take(ctx(t), key("alice"), most)
+		must(t, err)
+		return !ok
+	})
+}
+
+// Whatever number of servers they are on: three connections each, and the fourth is told why.
+func TestSeatsAcrossProcesses(t *testing.T) {
+	servers := startServers(t, 2, plan{Addrs: []string{startRedis(t).addr()}})
+	first := dial(t, servers[0].addr, "ada")
+	dial(t, servers[1].addr, "ada")
+	dial(t, servers[0].addr, "ada")
+	dial(t, servers[1].addr, "ada").wantClosed(t, "4429 too_many_connections;do=backoff")
+	dial(t, servers[0].addr, "ada").wantClosed(t, "4429 too_many_connections;do=backoff")
+	dial(t, servers[1].addr, "bob")
+	first.Close()
+	eventually(t, "the seat is free on the other server", func() bool { return dial(t, servers[1].addr, "ada").alive() })
+}
+
+// The seats of a server that was killed come back with its lease; those of the others stay taken.
+func TestSeatsOfAKilledServerComeBack(t *testing.T) {
+	servers := startServers(t, 2, plan{Addrs: []string{startRedis(t).addr()}, SeatLease: time.Second})
+	dial(t, servers[0].addr, "ada")
+	dial(t, servers[0].addr, "ada")
+	stays := dial(t, servers[1].addr, "ada")
+	servers[0].kill()
+	dial(t, servers[1].addr, "ada").wantClosed(t, "4429") // not before
+	took := eventually(t, "the seats come back", func() bool { return dial(t, servers[1].addr, "ada").alive() })
+	t.Log("after", took)
+	eventually(t, "the second one, too", func() bool { return dial(t, servers[1].addr, "ada").alive() })
+	dial(t, servers[1].addr, "ada").wantClosed(t, "4429")
+	if !stays.alive() {
+		t.Error("a connection of the other server is gone")
+	}
+}
+
+// Leaving gives them back at once.
+func TestSeatsAreFreeAfterClose(t *testing.T) {
+	client := newClient(t, nil, startRedis(t))
+	f, g := join(t, client, fleet.Config{}), join(t, client, fleet.Config{})
+	_, ok, err := f.Seats().Take(ctx(t), key("ada"), 1)
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if _, ok, _ := g.Seats().Take(ctx(t), key("ada"), 1); ok {
+		t.Fatal("two seats of one")
+	}
+	must(t, f.Close())
+	if _, ok, err := g.Seats().Take(ctx(t), key("ada"), 1); !ok || err != nil {
+		t.Errorf("after Close: %v, %v", ok, err)
+	}
+	if _, _, err := f.Seats().Take(ctx(t), key("ada"), 1); err != fleet.ErrClosed {
+		t.Errorf("after Close: %v", err)
+	}
+	must(t, f.Close()) // twice is once
+}
+
+// Seats that Redis has forgotten are stated anew, and leases are renewed by few commands, however
+// many seats there are.
+func TestSeatsSurviveRedisForgettingThem(t *testing.T) {
+	client := newClient(t, nil, startRedis(t))
+	f, g := join(t, client, fleet.Config{SeatLease: time.Second}), join(t, client, fleet.Config{SeatLease: time.Second})
+	for range 100 {
+		if _, ok, err := f.Seats().Take(ctx(t), key("crowd"), 100); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	if n := f.Stats().Seats; n != 100 {
+		t.Errorf("holds %d", n)
+	}
+	command(t, client, "FLUSHALL")
+	eventually(t, "they are all there again", func() bool {
+		for _, k := range client.Keys(ctx(t), "wsverdict:seats:*").Val() {
+			return client.ZCard(ctx(t), k).Val() == 100
+		}
+		return false
+	})
+	if _, ok, err := g.Seats().Take(ctx(t), key("crowd"), 100); ok || err != nil {
+		t.Errorf("taken again: %v, %v", ok, err)
+	}
+	before := calls(t, client.Info(ctx(t), "commandstats").Val(), "eval")
+	begin := time.Now()
+	eventually(t, "some renewals", func() bool { return time.Since(begin) > time.Second })
+	if n := calls(t, client.Info(ctx(t), "commandstats").Val(), "eval") - before; n > 2*64*10 { // two servers, three to four rounds a second
+		t.Errorf("%d renewals for 100 seats in a second", n)
+	}
+}
+
+// Without a seat nothing is had, and most can differ from request to request.
+func TestSeatsBounds(t *testing.T) {
+	f := join(t, newClient(t, nil, startRedis(t)), fleet.Config{KeySecret: []byte(strings.Repeat("s", 16))})
+	for _, most := range []int{0, -1} {
+		if _, ok, err := f.Seats().Take(ctx(t), key("ada"), most); ok || err != nil {
+			t.Errorf("most %d: %v, %v", most, ok, err)
+		}
+	}
+	f.Seats().Take(ctx(t), key("ada"), 1)
+	if _, ok, _ := f.Seats().Take(ctx(t), key("ada"), 2); !ok {
+		t.Error("the larger plan has room")
+	}
+	if _, ok, _ := f.Seats().Take(ctx(t), key("ada"), 1); ok {
+		t.Error("the smaller has not")
+	}
+}

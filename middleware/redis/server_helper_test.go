@@ -1,0 +1,210 @@
+package fleet_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/middleware"
+	fleet "github.com/wsverdict/wsverdict/middleware/redis"
+	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade"
+)
+
+// The test binary is also the server of which a fleet consists: the process that has this in its
+// environment.
+const serverEnv = "WSVERDICT_FLEET_SERVER"
+
+func TestMain(m *testing.M) {
+	redis.SetLogger(quiet{})
+	if text := os.Getenv(serverEnv); text != "" {
+		serve(text)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// quiet keeps go-redis from telling that a Redis is gone which a test has just killed.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+// A plan is what a server process is told.
+type plan struct {
+	Addrs     []string
+	SeatLease time.Duration
+	Timeout   time.Duration
+}
+
+// serve is the server's main. It ends with its standard input.
+func serve(text string) {
+	var p plan
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		panic(err)
+	}
+	up := &upgrade.Upgrader{}
+	client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: p.Addrs, ContextTimeoutEnabled: true})
+	f, err := fleet.New(client, fleet.Config{Upgraders: []*upgrade.Upgrader{up}, SeatLease: p.SeatLease, Timeout: p.Timeout})
+	if err != nil {
+		panic(err)
+	}
+	<-f.Ready()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(l.Addr())
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	panic(http.Serve(l, routes(f, up)))
+}
+
+var banned = policy.Close(codes.Forbidden, "banned")
+
+// routes are the chat's, with a user whom the query names, and what the tests ask a server to do.
+func routes(f *fleet.Fleet, up *upgrade.Upgrader) http.Handler {
+	c := middleware.For(up)
+	r := chi.NewRouter()
+	r.With(
+		c.Use(f.Switch().Maintenance(policy.Func(admins))),
+		c.RateLimit(middleware.RateLimitConfig{Rate: middleware.PerSecond(1e6), Limiter: f.Limiter()}),
+		c.Use(policy.Func(func(r *http.Request) policy.Verdict { return policy.Allow().WithSubject(r.FormValue("user")) })),
+		c.Use(f.Revocations()),
+		c.Seats(middleware.SeatsConfig{Max: 3, Key: middleware.BySubject, Store: f.Seats()}),
+	).Handle("/ws", up.Handler(func(*http.Request) (upgrade.Session, error) {
+		return func(ctx context.Context, c *upgrade.Conn) error {
+			for {
+				if _, _, err := c.Read(ctx, nil); err != nil {
+					return err
+				}
+			}
+		}, nil
+	}))
+	r.Get("/take", func(w http.ResponseWriter, r *http.Request) { // n times, by 16 at a time
+		n, _ := strconv.Atoi(r.FormValue("n"))
+		var left, allowed atomic.Int64
+		left.Store(int64(n))
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				for left.Add(-1) >= 0 {
+					t, err := f.Limiter().Take(r.Context(), key("crowd"), middleware.Rate{Requests: 5000, Per: 24 * time.Hour}, 1)
+					if err != nil {
+						http.Error(w, err.Error(), 500)
+						return
+					}
+					if t.Allowed {
+						allowed.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		fmt.Fprint(w, allowed.Load())
+	})
+	r.Get("/revoke", func(w http.ResponseWriter, r *http.Request) {
+		if err := f.Revoke(r.Context(), banned, time.Hour, user(r.FormValue("user"))); err != nil {
+			http.Error(w, err.Error(), 500)
+		}
+	})
+	r.Get("/drain", func(w http.ResponseWriter, r *http.Request) {
+		if err := f.Switch().Drain(r.Context(), 0); err != nil {
+			http.Error(w, err.Error(), 500)
+		}
+	})
+	return r
+}
+
+// admins is the bypass of maintenance.
+func admins(r *http.Request) policy.Verdict {
+	if r.FormValue("user") == "admin" {
+		return policy.Allow()
+	}
+	return policy.Close(codes.Forbidden, "no_admin")
+}
+
+// A server is such a process.
+type server struct {
+	addr    string
+	command *exec.Cmd
+}
+
+func startServer(t testing.TB, p plan) *server {
+	t.Helper()
+	if p.Timeout == 0 {
+		p.Timeout = 5 * time.Second
+	}
+	text, err := json.Marshal(p)
+	must(t, err)
+	program, err := os.Executable()
+	must(t, err)
+	s := &server{command: exec.Command(program)}
+	s.command.Env = append(os.Environ(), serverEnv+"="+string(text))
+	s.command.Stderr = os.Stderr
+	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	stdin, err := s.command.StdinPipe()
+	must(t, err)
+	stdout, err := s.command.StdoutPipe()
+	must(t, err)
+	must(t, s.command.Start())
+	t.Cleanup(func() { stdin.Close(); s.kill() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the server did not come up: %v", err)
+	}
+	s.addr = strings.TrimSpace(line)
+	return s
+}
+
+func startServers(t testing.TB, n int, p plan) []*server {
+	t.Helper()
+	servers := make([]*server, n)
+	for i := range servers {
+		servers[i] = startServer(t, p)
+	}
+	return servers
+}
+
+func (s *server) kill() {
+	s.command.Process.Kill()
+	s.command.Wait()
+}
+
+func (s *server) signal(t testing.TB, sig os.Signal) {
+	t.Helper()
+	must(t, s.command.Process.Signal(sig))
+}
+
+// ask returns the answer to a plain request.
+func (s *server) ask(t testing.TB, path string) string {
+	t.Helper()
+	r, err := http.Get("http://" + s.addr + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != 200 {
+		t.Fatalf("%s: %s %s %v", path, r.Status, body, err)
+	}
+	return string(body)
+}

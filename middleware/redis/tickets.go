@@ -1,0 +1,41 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Tickets keeps what a ticket stands for until it is redeemed: on any server, once. Each method is
+// one command. It is safe for concurrent use.
+type Tickets struct{ fleet *Fleet }
+
+var errTicketExists = errors.New("fleet: there is a ticket with that id")
+
+// Put stores a ticket under id for ttl, in which it can be taken once. id is stored as it is: it
+// should be a hash of the secret. An id that exists is an error, which leaves the first ticket as
+// it was.
+func (t *Tickets) Put(ctx context.Context, id string, ticket []byte, ttl time.Duration) error {
+	return t.fleet.ask(ctx, "put a ticket", func(ctx context.Context) error {
+		err := t.fleet.client.SetArgs(ctx, t.fleet.names.ticket(id), ticket, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
+		if errors.Is(err, redis.Nil) {
+			return errTicketExists
+		}
+		return err
+	})
+}
+
+// Take returns the ticket and removes it in the same step: of all who ask, one gets it. ok is false
+// where there is none, or none any more. An answer that was lost on the way has used the ticket up.
+func (t *Tickets) Take(ctx context.Context, id string) (ticket []byte, ok bool, err error) {
+	err = t.fleet.ask(ctx, "take a ticket", func(ctx context.Context) (err error) {
+		ticket, err = t.fleet.client.GetDel(ctx, t.fleet.names.ticket(id)).Bytes()
+		return err
+	})
+	if errors.Is(err, redis.Nil) {
+		return nil, false, nil
+	}
+	return ticket, err == nil, err
+}
