@@ -14,8 +14,8 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
-// request returns a valid handshake with changes: a request line replaces the one there, "-Name" removes
-// a field, "+Name: value" adds a line, "Name: value" replaces.
+// request returns a valid handshake with changes: a request line replaces the one there, "-Name"
+// removes a field, "+Name: value" adds a line, "Name: value" replaces.
 func request(changes ...string) string {
 	line := "GET /ws HTTP/1.1"
 	fields := []string{

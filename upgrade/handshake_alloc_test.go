@@ -67,8 +67,9 @@ func memoryRequest() *http.Request {
 	return r
 }
 
-// allocations is testing.AllocsPerRun, warmed up so that pools are full, and without collections, which empty them. AllocsPerRun leaves one
-// processor: what f has started must have its turn, or goroutines pile up that a real server would have ended.
+// allocations is testing.AllocsPerRun, warmed up so that pools are full, and without collections,
+// which empty them. AllocsPerRun leaves one processor: what f has started must have its turn, or
+// goroutines pile up that a real server would have ended.
 func allocations(t *testing.T, f func()) float64 {
 	t.Helper()
 	if raceDetector() {

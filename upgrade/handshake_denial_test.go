@@ -174,7 +174,8 @@ func TestPanicsDeny(t *testing.T) {
 	}
 }
 
-// The recover stands around the policy alone: what a handler further down panics with is net/http's affair.
+// The recover stands around the policy alone: what a handler further down panics with is net/http's
+// affair.
 func TestHandlersPanicPasses(t *testing.T) {
 	up := &upgrade.Upgrader{}
 	seen := make(chan any, 1)
@@ -193,7 +194,8 @@ func TestHandlersPanicPasses(t *testing.T) {
 
 type key struct{}
 
-// What an allow brings is there for everybody behind it, through strangers too; what a shadow brings is not.
+// What an allow brings is there for everybody behind it, through strangers too; what a shadow
+// brings is not.
 func TestBroughtValues(t *testing.T) {
 	up := &upgrade.Upgrader{}
 	bring := func(v string) policy.Policy { return always(policy.Allow().WithValue(key{}, v)) }

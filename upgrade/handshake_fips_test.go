@@ -11,7 +11,8 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// The handshake needs SHA-1, as a checksum: a process that enforces FIPS 140 must be able to serve it all the same.
+// The handshake needs SHA-1, as a checksum: a process that enforces FIPS 140 must be able to serve
+// it all the same.
 func TestHandshakeUnderFIPS(t *testing.T) {
 	if !fips140.Enforced() {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestHandshakeUnderFIPS$", "-test.v")

@@ -226,7 +226,8 @@ func TestOriginMatchPanics(t *testing.T) {
 	}
 }
 
-// An endpoint's function and a policy that panic with nil under GODEBUG=panicnil=1 let nobody in, and say so.
+// An endpoint's function and a policy that panic with nil under GODEBUG=panicnil=1 let nobody in,
+// and say so.
 func TestPanicNilIsADenial(t *testing.T) {
 	t.Setenv("GODEBUG", "panicnil=1")
 	quiet(t)

@@ -6,7 +6,8 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// TestSameOrigin asks twice: once about an admission, once about a denial, which must not be upgraded either.
+// TestSameOrigin asks twice: once about an admission, once about a denial, which must not be
+// upgraded either.
 func TestSameOrigin(t *testing.T) {
 	open := &upgrade.Upgrader{}
 	named := &upgrade.Upgrader{Hosts: []string{"App.example.com", "localhost:8080", "tls.example.com:443", "[::1]"}}

@@ -14,7 +14,8 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// heap is what is in use once the collector has been through, twice: pools give theirs up at the second.
+// heap is what is in use once the collector has been through, twice: pools give theirs up at the
+// second.
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -52,7 +53,8 @@ func TestPingFlood(t *testing.T) {
 	}
 }
 
-// Who reads the pongs may ping as much as it likes: every answer is whole, and the last ping is answered.
+// Who reads the pongs may ping as much as it likes: every answer is whole, and the last ping is
+// answered.
 func TestPingFloodThatReads(t *testing.T) {
 	t.Parallel()
 	c := admit(t, &upgrade.Upgrader{}, echoAll)
@@ -71,7 +73,8 @@ func TestPingFloodThatReads(t *testing.T) {
 	c.leave(1000)
 }
 
-// Bound: half a close frame is no close frame, and is waited for as long as the connection lives. Meanwhile it is used.
+// Bound: half a close frame is no close frame, and is waited for as long as the connection lives.
+// Meanwhile it is used.
 func TestCloseFrameInTwo(t *testing.T) {
 	whole := masked(ws.NewCloseFrame(ws.NewCloseFrameBody(4321, "slowly")))
 	for cut := 1; cut < len(whole); cut++ {
@@ -106,7 +109,8 @@ func TestCloseFrameInTwo(t *testing.T) {
 	}
 }
 
-// The same as the answer to ours: the halves may be read by different goroutines, of the session and of the linger.
+// The same as the answer to ours: the halves may be read by different goroutines, of the session
+// and of the linger.
 func TestAnswerInTwo(t *testing.T) {
 	for name, s := range map[string]upgrade.Session{"the session returned": closeExpired, "the session reads": func(ctx context.Context, c *upgrade.Conn) error {
 		c.Close(expired)

@@ -24,8 +24,8 @@ func wantShutdown(t *testing.T, up *upgrade.Upgrader) {
 	wantEmpty(t, up)
 }
 
-// blackHole passes bytes on between its clients and addr until it is told to stop. From then on it takes what comes and says nothing,
-// neither bytes nor FIN nor RST: the cable is cut.
+// blackHole passes bytes on between its clients and addr until it is told to stop. From then on it
+// takes what comes and says nothing, neither bytes nor FIN nor RST: the cable is cut.
 func blackHole(t *testing.T, addr string) (through string, cut func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -68,7 +68,8 @@ func blackHole(t *testing.T, addr string) (through string, cut func()) {
 	return l.Addr().String(), func() { close(severed) }
 }
 
-// Bound: a client that is gone without a word is found within PingInterval + PingTimeout, and two turns of the wheel.
+// Bound: a client that is gone without a word is found within PingInterval + PingTimeout, and two
+// turns of the wheel.
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
 	events := &ledger{}
@@ -98,7 +99,8 @@ func TestHalfOpenIsEnded(t *testing.T) {
 	wantShutdown(t, up)
 }
 
-// Bound: a client that reads nothing holds up a writer for WriteTimeout, and costs what the kernel takes.
+// Bound: a client that reads nothing holds up a writer for WriteTimeout, and costs what the kernel
+// takes.
 func TestReaderThatNeverReads(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(ctx context.Context, c *upgrade.Conn, p []byte) error{
@@ -136,8 +138,8 @@ func TestReaderThatNeverReads(t *testing.T) {
 	}
 }
 
-// Bound: a writer that is stuck holds up neither End nor Shutdown for longer than LingerTimeout and the last moment, whatever its own
-// timeout.
+// Bound: a writer that is stuck holds up neither End nor Shutdown for longer than LingerTimeout and
+// the last moment, whatever its own timeout.
 func TestShutdownWithStuckWriters(t *testing.T) {
 	t.Parallel()
 	up := &upgrade.Upgrader{WriteTimeout: time.Hour, LingerTimeout: 200 * time.Millisecond}
@@ -169,8 +171,8 @@ func TestShutdownWithStuckWriters(t *testing.T) {
 	wantShutdown(t, up)
 }
 
-// Bound: a byte now and then is a sign of life, which holds its own connection and nothing else; ended, it is gone within LingerTimeout
-// and the last moment, though it goes on.
+// Bound: a byte now and then is a sign of life, which holds its own connection and nothing else;
+// ended, it is gone within LingerTimeout and the last moment, though it goes on.
 func TestByteByByte(t *testing.T) {
 	t.Parallel()
 	up := impatient()

@@ -14,7 +14,8 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// connections says for how many connections, with both their ends in this process, there are file descriptors.
+// connections says for how many connections, with both their ends in this process, there are file
+// descriptors.
 func connections(t *testing.T, want int) int {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -33,8 +34,9 @@ func connections(t *testing.T, want int) int {
 	return n
 }
 
-// Bound: of 5,000 connections that vanish without a close frame, a third by FIN, a third by RST, a third silently while they are being
-// ended, nothing is left: no goroutine, no seat, no tag, and less than 2 KB of heap for each.
+// Bound: of 5,000 connections that vanish without a close frame, a third by FIN, a third by RST, a
+// third silently while they are being ended, nothing is left: no goroutine, no seat, no tag, and
+// less than 2 KB of heap for each.
 func TestThousandsVanish(t *testing.T) {
 	if testing.Short() {
 		t.Skip("thousands of connections")

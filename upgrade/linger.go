@@ -10,7 +10,7 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
-// A budget counts what may be at one time.
+// A budget bounds how many of something there are at a time.
 type budget struct {
 	max int64
 	now atomic.Int64
@@ -32,8 +32,9 @@ func (b *budget) closed() bool { return true }
 // lingered gives back what a refused connection took.
 func (b *budget) lingered() { b.give() }
 
-// A lingerer is a connection that was sent a close frame and waits for the client's. It reads and discards, so that the kernel
-// has no reason for a reset, and it sends no FIN, which would make browsers report an unclean close.
+// A lingerer is a connection that was sent a close frame and waits for the client's. It reads and
+// discards, so that the kernel has no reason for a reset, and it sends no FIN, which would make
+// browsers report an unclean close.
 type lingerer struct {
 	conn   net.Conn
 	config *config
@@ -44,7 +45,8 @@ type lingerer struct {
 	buf    [128]byte
 }
 
-// A lingererOwner is told of the client's close frame, and says whether that is all there was to wait for; and of the end.
+// A lingererOwner is told of the client's close frame, and says whether that is all there was to
+// wait for; and of the end.
 type lingererOwner interface {
 	closed() bool
 	lingered()
@@ -64,10 +66,11 @@ func newLingerer() *lingerer {
 	return l
 }
 
-// linger takes conn over, behind a close frame that was written, and returns at once. frames says where its
-// stream stands, and early is what was read of it already; its read deadline is the end of the wait: an
-// absolute one, which a client that sends a byte a second does not move. A brief linger is for who has not
-// earned a wait: the connection is half-closed at once and ends when the client does so too, or soon.
+// linger takes conn over, behind a close frame that was written, and returns at once. frames says
+// where its stream stands, and early is what was read of it already; its read deadline is the end
+// of the wait: an absolute one, which a client that sends a byte a second does not move. A brief
+// linger is for who has not earned a wait: the connection is half-closed at once and ends when the
+// client does so too, or soon.
 func (c *config) linger(conn net.Conn, frames frame.Scanner, early []byte, brief bool, owner lingererOwner) {
 	frames.Keep = false
 	frames.Scan(early)
@@ -94,8 +97,8 @@ func (l *lingerer) drain() {
 	if !l.brief && l.discard(l.config.lingerBytes) {
 		return
 	}
-	// The client neither closed nor hung up in time. Say that nothing more will come, give its kernel a moment to take
-	// what was sent, and end it.
+	// The client neither closed nor hung up in time. Say that nothing more will come, give its
+	// kernel a moment to take what was sent, and end it.
 	if transport.CloseWrite(l.conn) && l.conn.SetReadDeadline(time.Now().Add(lastDrain)) == nil {
 		l.discard(lastDrainBytes)
 	}
@@ -106,8 +109,9 @@ const (
 	lastDrainBytes = 256 << 10
 )
 
-// discard reads until the client's close frame or its end, and reports whether one came within the read deadline and limit.
-// It begins in a small buffer: most clients send a close frame and nothing else.
+// discard reads until the client's close frame or its end, and reports whether one came within the
+// read deadline and limit. It begins in a small buffer: most clients send a close frame and nothing
+// else.
 func (l *lingerer) discard(limit int64) bool {
 	buf := l.buf[:]
 	for limit > 0 {

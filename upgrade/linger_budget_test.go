@@ -34,7 +34,8 @@ func TestBudget(t *testing.T) {
 	awaitSlot(t, addr).bye()
 }
 
-// awaitSlot asks until a denial is a close frame again: the slot is given back behind the end that the last client saw.
+// awaitSlot asks until a denial is a close frame again: the slot is given back behind the end that
+// the last client saw.
 func awaitSlot(t *testing.T, addr string) *client {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {

@@ -20,7 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaked returns the stacks that are still of this package or of net/http when the time is over, "" as soon as there are none.
+// leaked returns the stacks that are still of this package or of net/http when the time is over, ""
+// as soon as there are none.
 func leaked(within time.Duration) string {
 	deadline := time.After(within)
 	again := time.NewTicker(10 * time.Millisecond) // the end of a goroutine can only be polled

@@ -40,7 +40,8 @@ func TestRawReaderAnswersBetweenFrames(t *testing.T) {
 	}
 }
 
-// One handle shared against the rule spoils frames, and nothing else: the process goes on, and so do other connections.
+// One handle shared against the rule spoils frames, and nothing else: the process goes on, and so
+// do other connections.
 func TestSharedRawHandle(t *testing.T) {
 	up := &upgrade.Upgrader{}
 	c := admit(t, up, func(_ context.Context, c *upgrade.Conn) error {

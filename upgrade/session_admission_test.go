@@ -19,7 +19,8 @@ import (
 )
 
 // TestBanDuringAdmission has a ban recorded and said while a handshake is in a foreign handler: its
-// policies, which bring nothing, have judged already, and there is no connection yet that End could find.
+// policies, which bring nothing, have judged already, and there is no connection yet that End could
+// find.
 func TestBanDuringAdmission(t *testing.T) {
 	t.Parallel()
 	for _, brings := range []bool{false, true} {
@@ -112,8 +113,8 @@ func TestExtendAfterTheExpiry(t *testing.T) {
 	wantEmpty(t, up)
 }
 
-// TestEndDuringASlowAdmission ends a connection that is in the set already, but whose client has no answer
-// yet: because the writing of the 101 takes long, or the Observer.
+// TestEndDuringASlowAdmission ends a connection that is in the set already, but whose client has no
+// answer yet: because the writing of the 101 takes long, or the Observer.
 func TestEndDuringASlowAdmission(t *testing.T) {
 	t.Parallel()
 	const linger = 300 * time.Millisecond
@@ -227,7 +228,8 @@ func TestExtendReplacesTags(t *testing.T) {
 	wantEmpty(t, up)
 }
 
-// TestShutdownInTheLeastTime has clients that do not answer, a session that does not return, and a server.
+// TestShutdownInTheLeastTime has clients that do not answer, a session that does not return, and a
+// server.
 func TestShutdownInTheLeastTime(t *testing.T) {
 	t.Parallel()
 	serve := func(up *upgrade.Upgrader, s upgrade.Session) (*http.Server, string) {

@@ -61,7 +61,8 @@ func TestClientClosesFirst(t *testing.T) {
 	}
 }
 
-// The server goes first, and waits for the answer. What the client still says is read and dropped, and its code changes nothing.
+// The server goes first, and waits for the answer. What the client still says is read and dropped,
+// and its code changes nothing.
 func TestServerClosesFirst(t *testing.T) {
 	results, conns := make(chan result, 1), make(chan *upgrade.Conn, 1)
 	events := &ledger{}
@@ -90,7 +91,8 @@ func TestServerClosesFirst(t *testing.T) {
 	wantEmpty(t, up)
 }
 
-// Both at the same time: each has sent its close frame before it sees the other's, and both are content.
+// Both at the same time: each has sent its close frame before it sees the other's, and both are
+// content.
 func TestBothCloseAtOnce(t *testing.T) {
 	events := &ledger{}
 	up := &upgrade.Upgrader{LingerTimeout: time.Hour, Observer: events}
@@ -134,7 +136,8 @@ func (c *heldConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// The client's close frame may be here while ours is still being written, and the session gone: ours arrives all the same.
+// The client's close frame may be here while ours is still being written, and the session gone:
+// ours arrives all the same.
 func TestCloseFrameOnItsWay(t *testing.T) {
 	held := &heldConn{held: make(chan struct{}), letGo: make(chan struct{})}
 	results, conns := make(chan result, 1), make(chan *upgrade.Conn, 1)
@@ -162,7 +165,8 @@ func TestCloseFrameOnItsWay(t *testing.T) {
 	wantEmpty(t, up)
 }
 
-// A client that does not answer is not waited for longer than LingerTimeout and the last moment behind it.
+// A client that does not answer is not waited for longer than LingerTimeout and the last moment
+// behind it.
 func TestClientNeverAnswers(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]upgrade.Session{"the session returned": closeExpired, "the session stays": func(ctx context.Context, c *upgrade.Conn) error {

@@ -59,7 +59,8 @@ func TestConformanceClosePayload(t *testing.T) {
 	conform(t, append(all, faults...), cuts)
 }
 
-// Category 7.7, 7.9, 7.13: every class of code. A close is answered with its own code, an impossible one with 1002.
+// Category 7.7, 7.9, 7.13: every class of code. A close is answered with its own code, an
+// impossible one with 1002.
 func TestConformanceCloseCodes(t *testing.T) {
 	var all []exchange
 	for _, r := range []struct {

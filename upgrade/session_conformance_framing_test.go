@@ -102,7 +102,8 @@ func TestConformanceHeaders(t *testing.T) {
 		failed("unmasked, empty", "\x82\x00", 1002),
 		failed("unmasked, 16 bits", "\x82\x7e\x01\x00"+repeated("x", 256), 1002),
 		failed("unmasked in a message", part(ws.OpText, false, "")+"\x80\x01a", 1002),
-		// Behind a length that is none nothing can be understood, so the end must not wait for it to be.
+		// Behind a length that is none nothing can be understood, so the end must not wait for it
+		// to be.
 		failed("length with its highest bit", "\x82\xff\x80\x00\x00\x00\x00\x00\x00\x01mask", 1002),
 	}, cuts)
 }

@@ -17,9 +17,10 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// The tests named Conformance follow the categories of the RFC 6455 suites in use: 1 framing, 2 pings and pongs, 3 reserved bits,
-// 4 opcodes, 5 fragmentation, 6 UTF-8, 7 closing, 9 limits, 10 odds and ends. Each runs against all sessions that
-// conform in it, in several cuts, and each wants everything that comes back, to the end of the stream.
+// The tests named Conformance follow the categories of the RFC 6455 suites in use: 1 framing, 2
+// pings and pongs, 3 reserved bits, 4 opcodes, 5 fragmentation, 6 UTF-8, 7 closing, 9 limits, 10
+// odds and ends. Each runs against all sessions that conform in it, in several cuts, and each wants
+// everything that comes back, to the end of the stream.
 
 // echoStream is an echo server that never has a message whole.
 func echoStream(ctx context.Context, c *upgrade.Conn) error {
@@ -118,8 +119,8 @@ func word(op ws.OpCode, p []byte) string {
 	return name + " " + string(p)
 }
 
-// transcript reads what the server sends, as strictly as a client may, until a clean end of the stream. onClose is called when the
-// close frame is there.
+// transcript reads what the server sends, as strictly as a client may, until a clean end of the
+// stream. onClose is called when the close frame is there.
 func (c *client) transcript(onClose func()) (words []string) {
 	c.t.Helper()
 	var message []byte

@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// A sequence is a case of Markus Kuhn's UTF-8 decoder stress test, by its numbers there, or of what Unicode says beyond it.
+// A sequence is a case of Markus Kuhn's UTF-8 decoder stress test, by its numbers there, or of what
+// Unicode says beyond it.
 type sequence struct {
 	name  string
 	bytes string
@@ -69,7 +70,8 @@ func (s sequence) around(before, behind string) sequence {
 	return s
 }
 
-// offending is the place of the byte at which p can't become valid any more, -1 for none. It tries, and knows nothing of UTF-8.
+// offending is the place of the byte at which p can't become valid any more, -1 for none. It tries,
+// and knows nothing of UTF-8.
 func offending(p string) int {
 	for i := range len(p) {
 		if !viable(p[:i+1], utf8.UTFMax-1) {

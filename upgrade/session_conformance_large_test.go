@@ -89,7 +89,8 @@ func TestConformanceManyMessages(t *testing.T) {
 	}
 }
 
-// Category 9, the other side of it: what is over the limit is refused when its length is known, and what is under it is not.
+// Category 9, the other side of it: what is over the limit is refused when its length is known, and
+// what is under it is not.
 func TestConformanceLimits(t *testing.T) {
 	const limit = 1000
 	for _, server := range echoes[:2] {

@@ -58,7 +58,8 @@ func TestConformanceUTF8Messages(t *testing.T) {
 	}, cuts)
 }
 
-// Category 6.4: an invalid byte is answered when it is there, though neither its frame nor its message ever ends.
+// Category 6.4: an invalid byte is answered when it is there, though neither its frame nor its
+// message ever ends.
 func TestConformanceUTF8FailsFast(t *testing.T) {
 	for _, server := range echoes[:2] {
 		t.Run(server.name, func(t *testing.T) {
@@ -96,7 +97,8 @@ func failsFast(t *testing.T, addr, name, frame string, at int) {
 	wantFailure(t, c, name)
 }
 
-// failsFastFragmented does the same at the border of two fragments: up to there all is well, as a pong shows.
+// failsFastFragmented does the same at the border of two fragments: up to there all is well, as a
+// pong shows.
 func failsFastFragmented(t *testing.T, addr string, s sequence, at int) {
 	t.Helper()
 	c, _ := handshake(t, addr)
@@ -115,7 +117,8 @@ func failsFastFragmented(t *testing.T, addr string, s sequence, at int) {
 	wantFailure(t, c, s.name+", fragmented")
 }
 
-// wantFailure wants 1007, nothing behind it, and the end without waiting for an answer, which could not be told from payload.
+// wantFailure wants 1007, nothing behind it, and the end without waiting for an answer, which could
+// not be told from payload.
 func wantFailure(t *testing.T, c *client, name string) {
 	t.Helper()
 	for {

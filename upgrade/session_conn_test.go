@@ -186,7 +186,8 @@ func TestReaderLeftBehind(t *testing.T) {
 	}
 }
 
-// A stuckConn takes nothing more: a write waits until a deadline is set, as behind a client that does not read.
+// A stuckConn takes nothing more: a write waits until a deadline is set, as behind a client that
+// does not read.
 type stuckConn struct {
 	net.Conn
 	blocked, deadline chan struct{}

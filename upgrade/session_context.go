@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A sessionContext is a Conn as its session's context. Most sessions only pass it on to reads and writes, which know it; the
-// standard library's context, which can tell its cause and have children, is made when somebody asks for more.
+// A sessionContext is a Conn as its session's context. Most sessions only pass it on to reads and
+// writes, which know it; the standard library's context, which can tell its cause and have
+// children, is made when somebody asks for more.
 type sessionContext Conn
 
 type lazyContext struct {
@@ -39,8 +40,8 @@ func (c *Conn) isOwn(ctx context.Context) bool {
 	return ok && own == (*sessionContext)(c)
 }
 
-// ended is why a context has ended: because the connection has, if it was derived from the session's. That one itself is not
-// looked at, the connection is.
+// ended is why a context has ended: because the connection has, if it was derived from the
+// session's. That one itself is not looked at, the connection is.
 func (c *Conn) ended(ctx context.Context) error {
 	if c.isOwn(ctx) {
 		return nil
@@ -70,4 +71,28 @@ func (c *Conn) cancel() {
 	if c.ctx != nil {
 		c.ctx.cancel(c.cancelled())
 	}
+}
+
+// A watch calls a function if a context ends. A nil one watches nothing.
+type watch struct {
+	cancel func() bool
+	done   chan struct{}
+}
+
+func newWatch(ctx context.Context, f func()) *watch {
+	w := &watch{done: make(chan struct{})}
+	w.cancel = context.AfterFunc(ctx, func() {
+		defer close(w.done)
+		f()
+	})
+	return w
+}
+
+// stop ends the watch and reports whether the function was called. It has returned by then.
+func (w *watch) stop() bool {
+	if w == nil || w.cancel() {
+		return false
+	}
+	<-w.done
+	return true
 }

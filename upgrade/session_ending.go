@@ -13,7 +13,7 @@ type ending struct {
 	sent     bool // our close frame is on its way
 	received bool // the client's has come
 	lost     bool // the connection is gone: nothing can be sent any more
-	settled  bool // the session is over
+	returned bool // the session has
 	by       ClosedBy
 	code     uint16
 	reason   *codes.Reason // until the close frame is written
@@ -29,8 +29,9 @@ func (e *ending) deadline() time.Time {
 	return e.until.time()
 }
 
-// failed reports whether the close frame is out and what the client sends is not understood any more (RFC 6455 §7.1.7). A message that is
-// only too big is: its end comes, and a close frame behind it.
+// failed reports whether the close frame is out and what the client sends is not understood any
+// more (RFC 6455 §7.1.7). A message that is only too big is: its end comes, and a close frame
+// behind it.
 func (e *ending) failed() bool {
 	fault, ok := e.cause.(*ProtocolError)
 	return ok && e.sent && fault.Code != 1009
@@ -53,11 +54,13 @@ var closedByNames = [...]string{"", "server", "client", "network"}
 // String returns a word fit for a metric's label.
 func (b ClosedBy) String() string { return word(closedByNames[:], int(b)) }
 
-// Close closes the connection with a denial's code and reason, after the profile. The session's reads and writes return
-// [ErrClosed] from then on and its context is cancelled, with v as the cause; the close frame goes out as soon as the frame
-// ends that is being written. The connection waits for the client's close frame within [Upgrader.LingerTimeout]. The first to close a
-// connection counts: it returns [ErrClosed] afterwards. A client that does not read may hold it up for [Upgrader.WriteTimeout]; [Upgrader.End] is
-// never held up. It panics if v allows. It is safe for concurrent use.
+// Close closes the connection with a denial's code and reason, after the profile. The session's
+// reads and writes return [ErrClosed] from then on and its context is cancelled, with v as the
+// cause; the close frame goes out as soon as the frame ends that is being written. The connection
+// waits for the client's close frame within [Upgrader.LingerTimeout]. The first to close a
+// connection counts: it returns [ErrClosed] afterwards. A client that does not read may hold it up
+// for [Upgrader.WriteTimeout]; [Upgrader.End] is never held up. It panics if v allows. It is safe
+// for concurrent use.
 func (c *Conn) Close(v policy.Verdict) error {
 	if v.Allowed() {
 		panic("upgrade: Conn.Close with an allowing verdict")
@@ -72,12 +75,6 @@ func (c *Conn) endWith(v *policy.Verdict, by ClosedBy) bool {
 	reason := v.Reason()
 	return c.begin(c.config.closeCode(v, reason), reason, by, &closedError{*v})
 }
-
-// A closedError is the cause of a context that a verdict cancelled: the verdict, and ErrClosed.
-type closedError struct{ verdict policy.Verdict }
-
-func (e *closedError) Error() string   { return "upgrade: closed: " + e.verdict.Error() }
-func (e *closedError) Unwrap() []error { return []error{ErrClosed, e.verdict} }
 
 // begin begins the end with a close frame. It returns false if it had begun.
 func (c *Conn) begin(code uint16, reason codes.Reason, by ClosedBy, cause error) bool {
@@ -146,8 +143,8 @@ func (c *Conn) lose(err error) {
 	}
 }
 
-// over returns why nothing can be read or written any more, nil while it can. Whoever is told finds the context at its end too, though
-// the close frame may still be on its way.
+// over returns why nothing can be read or written any more, nil while it can. Whoever is told finds
+// the context at its end too, though the close frame may still be on its way.
 func (c *Conn) over() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,8 +157,8 @@ func (c *Conn) over() error {
 	return c.end.cause
 }
 
-// sentClose and gotClose note the two close frames. When both have passed, the connection is over: the server closes it first
-// (RFC 6455 §7.1.1).
+// sentClose and gotClose note the two close frames. When both have passed, the connection is over:
+// the server closes it first (RFC 6455 §7.1.1).
 func (c *Conn) sentClose() {
 	c.mu.Lock()
 	c.end.sent = true
@@ -180,15 +177,4 @@ func (c *Conn) gotClose() {
 	if both {
 		c.conn.Close()
 	}
-}
-
-// echoed is the code that answers a client's close frame (RFC 6455 §5.5.1): its own; 0 for a frame without one.
-func echoed(code uint16) uint16 {
-	switch {
-	case code == 1005:
-		return 0
-	case !codes.Sendable(code):
-		return 1002
-	}
-	return code
 }

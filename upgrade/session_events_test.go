@@ -15,7 +15,8 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// What an Ended event says of each way to end. Frames count with their headers: six bytes of it in a client's, two in ours.
+// What an Ended event says of each way to end. Frames count with their headers: six bytes of it in
+// a client's, two in ours.
 func TestEnded(t *testing.T) {
 	quiet(t)
 	hello := func(_ *testing.T, c *client) { c.say("hello") }

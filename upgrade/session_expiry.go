@@ -18,7 +18,7 @@ var (
 
 var tokenExpired = policy.Close(codes.Unauthorized, "token_expired")
 
-// An expiry is one of a connection's; most have one.
+// An expiry is when credentials of a connection end. Most connections have one.
 type expiry struct {
 	at      int64 // nanoseconds since 1970; never for none
 	owner   any
@@ -28,7 +28,8 @@ type expiry struct {
 
 const never = math.MaxInt64
 
-// nanoseconds is t as an expiry has it. Some issuers write "never" as the year 9999, which is beyond what can be counted.
+// nanoseconds is t as an expiry has it. Some issuers write "never" as the year 9999, which is
+// beyond what can be counted.
 func nanoseconds(t time.Time) int64 {
 	switch {
 	case t.IsZero() || t.Year() > 2200:
@@ -39,12 +40,12 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// Extend moves an expiry of the live connection ([policy.Verdict.WithExpiry]), in either direction: the one
-// of the same owner, for the same subject. A zero time removes it. The tags that the owner's verdict brought
-// are replaced by tags: a renewed connection is not found any more by what the old credentials said. Who
-// verified the new ones calls it, such as the Renew method of a JWT handle. On a connection that has been
-// closed it returns why; that is also the answer once the old expiry has come: an error that unwraps to the
-// verdict, 4401 token_expired.
+// Extend moves an expiry of the live connection ([policy.Verdict.WithExpiry]), in either direction:
+// the one of the same owner, for the same subject. A zero time removes it. The tags that the
+// owner's verdict brought are replaced by tags: a renewed connection is not found any more by what
+// the old credentials said. Who verified the new ones calls it, such as the Renew method of a JWT
+// handle. On a connection that has been closed it returns why; that is also the answer once the old
+// expiry has come: an error that unwraps to the verdict, 4401 token_expired.
 func (c *Conn) Extend(e policy.Expiry, tags ...policy.Tag) error {
 	if err := c.over(); err != nil {
 		return err

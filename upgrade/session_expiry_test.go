@@ -70,7 +70,8 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// Extend moves the expiry of the connection that is there. That one lives on is seen beside another, which was not extended.
+// Extend moves the expiry of the connection that is there. That one lives on is seen beside
+// another, which was not extended.
 func TestExtend(t *testing.T) {
 	t.Parallel()
 	up := &upgrade.Upgrader{}

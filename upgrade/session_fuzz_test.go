@@ -17,8 +17,8 @@ import (
 
 const fuzzLimit = 400
 
-// wanted is what a client that sends raw gets back from an echo server: slowly, from the whole stream, after RFC 6455 §5 to §8.
-// more is set if the stream ends before the connection does.
+// wanted is what a client that sends raw gets back from an echo server: slowly, from the whole
+// stream, after RFC 6455 §5 to §8. more is set if the stream ends before the connection does.
 func wanted(raw []byte) (words []string, more bool) {
 	var message []byte
 	var op ws.OpCode
@@ -150,7 +150,8 @@ func randomStream(r *rand.Rand) (raw []byte) {
 	return raw
 }
 
-// echoInBuffers is an echo server that reads into buffers of all sizes, and uses them for something else in between.
+// echoInBuffers is an echo server that reads into buffers of all sizes, and uses them for something
+// else in between.
 func echoInBuffers(ctx context.Context, c *upgrade.Conn) error {
 	for i := 0; ; i++ {
 		buf := make([]byte, []int{0, 10, 150, 300, 5000, 10_000}[i%6])

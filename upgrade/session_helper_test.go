@@ -131,7 +131,8 @@ func quiet(t *testing.T) {
 	t.Cleanup(func() { slog.SetDefault(before) })
 }
 
-// isGone reports whether a connection's error is that the other side has ended it, in one way or another.
+// isGone reports whether a connection's error is that the other side has ended it, in one way or
+// another.
 func isGone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -123,7 +123,8 @@ func TestPeerThatAnswersLives(t *testing.T) {
 	}
 }
 
-// Where nobody reads, silence means nothing; and with a negative interval never. Neither is pinged while others are given up on.
+// Where nobody reads, silence means nothing; and with a negative interval never. Neither is pinged
+// while others are given up on.
 func TestSilenceThatMeansNothing(t *testing.T) {
 	never := impatient()
 	never.PingInterval = -1

@@ -120,7 +120,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// Who asks after the connection was closed is told by whom, and why: the first end counts, not the client's answer to it.
+// Who asks after the connection was closed is told by whom, and why: the first end counts, not the
+// client's answer to it.
 func TestErrorsAfterTheEnd(t *testing.T) {
 	for name, tc := range map[string]struct {
 		end  func(*client, *upgrade.Conn)

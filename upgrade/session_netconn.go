@@ -9,18 +9,20 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
 )
 
-// NetConn returns the connection underneath, for gobwas/ws, its wsutil, and deadlines. What the client sent right behind its
-// handshake is read from it first. It follows the frames that pass in both directions: frames that the Upgrader writes (a
-// ping, a close frame) go between those of the session, never into one, though gobwas writes a frame in two calls.
+// NetConn returns the connection underneath, for gobwas/ws, its wsutil, and deadlines. What the
+// client sent right behind its handshake is read from it first. It follows the frames that pass in
+// both directions: frames that the Upgrader writes (a ping, a close frame) go between those of the
+// session, never into one, though gobwas writes a frame in two calls.
 //
-// Who reads raw frames answers pings and close frames: whoever reads by wsutil writes as well. So each goroutine calls NetConn for
-// itself; what it returns must not be shared by two that write. One goroutine reads. Use either NetConn or the messages of
-// [Conn], not both. Its Close cuts the connection off without a close frame.
+// Who reads raw frames answers pings and close frames: whoever reads by wsutil writes as well. So
+// each goroutine calls NetConn for itself; what it returns must not be shared by two that write.
+// One goroutine reads. Use either NetConn or the messages of [Conn], not both. Its Close cuts the
+// connection off without a close frame.
 func (c *Conn) NetConn() net.Conn {
 	c.mu.Lock() // not the reader's lock, which is held for as long as a read waits
 	defer c.mu.Unlock()
 	if c.raw == nil {
-		c.raw = &rawState{in: frame.Scanner{Keep: true}, ended: c.end.settled}
+		c.raw = &rawState{in: frame.Scanner{Keep: true}, ended: c.end.returned}
 		c.disarm()
 	}
 	return &rawConn{Conn: c.conn, c: c, rawState: c.raw, out: frame.Scanner{Keep: true}}
@@ -117,7 +119,8 @@ func (r *rawConn) hold(mid bool) {
 	r.c.mu.Unlock()
 }
 
-// abandon lets go of the output where a frame was begun and never ended: others that write would wait for ever.
+// abandon lets go of the output where a frame was begun and never ended: others that write would
+// wait for ever.
 func (r *rawConn) abandon() {
 	r.writing.Lock()
 	defer r.writing.Unlock()
@@ -152,8 +155,8 @@ func (r *rawConn) setDeadline(t time.Time, read, write bool) error {
 	return err
 }
 
-// disarm puts the session's own write deadline back behind a frame of ours, where the session writes raw bytes; it reports whether it
-// does. mu is held.
+// disarm puts the session's own write deadline back behind a frame of ours, where the session
+// writes raw bytes; it reports whether it does. mu is held.
 func (c *Conn) disarm() bool {
 	if c.raw == nil {
 		return false
@@ -172,9 +175,4 @@ func (r *rawConn) Close() error {
 func isTimeout(err error) bool {
 	timeout, ok := err.(net.Error)
 	return ok && timeout.Timeout()
-}
-
-func closeErrorOf(s *frame.Scanner) *CloseError {
-	code, reason := s.Close()
-	return &CloseError{Code: code, Reason: reason}
 }

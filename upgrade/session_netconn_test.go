@@ -39,7 +39,8 @@ func TestRawReadsAndWritesAtOnce(t *testing.T) {
 	c.bye()
 }
 
-// Pings and a close frame of the Upgrader go between frames that wsutil writes in two calls, at any moment.
+// Pings and a close frame of the Upgrader go between frames that wsutil writes in two calls, at any
+// moment.
 func TestRawUnderPressure(t *testing.T) {
 	for range 10 {
 		conns := make(chan *upgrade.Conn, 1)
@@ -78,7 +79,8 @@ func TestRawUnderPressure(t *testing.T) {
 	}
 }
 
-// Once the connection is being closed the session's deadlines have no say: a past one would cost the client its answer.
+// Once the connection is being closed the session's deadlines have no say: a past one would cost
+// the client its answer.
 func TestDeadlinesAfterClose(t *testing.T) {
 	past := time.Unix(1, 0)
 	up := &upgrade.Upgrader{LingerTimeout: time.Hour}
@@ -109,7 +111,8 @@ func TestDeadlinesAfterClose(t *testing.T) {
 	}
 }
 
-// A frame that is never finished keeps the writer's lock for good. The connection ends all the same, and the Observer hears of it.
+// A frame that is never finished keeps the writer's lock for good. The connection ends all the
+// same, and the Observer hears of it.
 func TestUnfinishedFrameIsReported(t *testing.T) {
 	events := &ledger{}
 	c := admit(t, &upgrade.Upgrader{Observer: events}, func(_ context.Context, c *upgrade.Conn) error {

@@ -11,7 +11,8 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// TestMalformedCloseEndsPromptly: who sends such a frame sends nothing more, so there is nothing to wait for.
+// TestMalformedCloseEndsPromptly: who sends such a frame sends nothing more, so there is nothing to
+// wait for.
 func TestMalformedCloseEndsPromptly(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]ws.Frame{

@@ -22,13 +22,16 @@ const (
 	Binary = MessageType(ws.OpBinary)
 )
 
-// Read reads the next message and appends it to buf[:0], which may be nil: with a buffer that is large enough nothing is
-// allocated. All of buf's capacity is used while it reads. It returns a message whole or not at all.
+// Read reads the next message and appends it to buf[:0], which may be nil: with a buffer that is
+// large enough nothing is allocated. All of buf's capacity is used while it reads. It returns a
+// message whole or not at all.
 //
-// A message over the limit closes the connection with 1009, text that is not UTF-8 with 1007, anything else against the
-// protocol with 1002. The error is then a [*ProtocolError]; a [*CloseError] when the client has closed; one that is [ErrClosed], and that
-// unwraps to the verdict if there is one, when this side has; and the network's when the connection broke. All of these are for good. If ctx ends first,
-// Read returns its error: between two messages nothing is lost, within one the connection is closed with 1011.
+// A message over the limit closes the connection with 1009, text that is not UTF-8 with 1007,
+// anything else against the protocol with 1002. The error is then a [*ProtocolError]; a
+// [*CloseError] when the client has closed; one that is [ErrClosed], and that unwraps to the
+// verdict if there is one, when this side has; and the network's when the connection broke. All of
+// these are for good. If ctx ends first, Read returns its error: between two messages nothing is
+// lost, within one the connection is closed with 1011.
 func (c *Conn) Read(ctx context.Context, buf []byte) (MessageType, []byte, error) {
 	watch, err := c.beginRead(ctx)
 	if err != nil {
@@ -51,8 +54,9 @@ func (c *Conn) Read(ctx context.Context, buf []byte) (MessageType, []byte, error
 	return typ, buf, nil
 }
 
-// Reader returns the next message as a stream, which ends with [io.EOF]. What was not read of it is discarded by the next Read or
-// Reader. Errors and ctx are as in [Conn.Read]; ctx holds for the stream's reads as well.
+// Reader returns the next message as a stream, which ends with [io.EOF]. What was not read of it is
+// discarded by the next Read or Reader. Errors and ctx are as in [Conn.Read]; ctx holds for the
+// stream's reads as well.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	watch, err := c.beginRead(ctx)
 	if err != nil {
@@ -91,8 +95,9 @@ func (m *messageReader) Read(p []byte) (n int, err error) {
 	return n, c.endRead(m.ctx, watch, err)
 }
 
-// SetReadLimit changes the size in bytes that a message may have, from the next message on ([Upgrader.MaxMessageBytes]). It is called by
-// the goroutine that reads. It panics if n is not positive.
+// SetReadLimit changes the size in bytes that a message may have, from the next message on
+// ([Upgrader.MaxMessageBytes]). It is called by the goroutine that reads. It panics if n is not
+// positive.
 func (c *Conn) SetReadLimit(n int64) {
 	if n <= 0 {
 		panic("upgrade: SetReadLimit: want a positive size")
@@ -100,8 +105,9 @@ func (c *Conn) SetReadLimit(n int64) {
 	c.in.limit = n
 }
 
-// CloseRead reads and discards on a goroutine of its own, for a session that only writes: pings are answered, and the session's
-// context ends when the client is gone. A data message closes the connection with 1008.
+// CloseRead reads and discards on a goroutine of its own, for a session that only writes: pings are
+// answered, and the session's context ends when the client is gone. A data message closes the
+// connection with 1008.
 func (c *Conn) CloseRead() {
 	go func() {
 		if _, _, err := c.Reader((*sessionContext)(c)); err == nil {
@@ -112,8 +118,8 @@ func (c *Conn) CloseRead() {
 
 var unexpectedMessage = codes.NewReason("unexpected_message", codes.Stop, 0)
 
-// beginRead makes this goroutine the reader. The session's own context costs nothing: who cancels it has seen to the
-// read's deadline.
+// beginRead makes this goroutine the reader. The session's own context costs nothing: who cancels
+// it has seen to the read's deadline.
 func (c *Conn) beginRead(ctx context.Context) (*watch, error) {
 	c.in.lock.Lock()
 	if err := c.over(); err != nil {

@@ -10,7 +10,10 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
 )
 
-// An input is what the reading side knows. All of it belongs to whoever holds the lock.
+// An input is the state of the reading side. All of it belongs to whoever holds the lock.
+//
+// Reading has four layers, each in a file of its own and calling the next: what a session calls
+// (session_read.go), messages, frames, and the buffer that the connection is read into.
 type input struct {
 	lock    sync.Mutex
 	reading atomic.Bool // somebody waits for the client: its silence means something
@@ -33,8 +36,9 @@ type input struct {
 	lent    bool      // buf is the reader's own
 	text    frame.Text
 
-	// Room for a whole control frame (131 bytes), and for a small message: what an idle connection needs. With it a Conn has 512
-	// bytes, which is a size class, and the last one without a header of the allocator's.
+	// Room for a whole control frame (131 bytes), and for a small message: what an idle connection
+	// needs. With it a Conn has 512 bytes, which is a size class, and the last one without a header
+	// of the allocator's.
 	inline [138]byte
 }
 
@@ -43,11 +47,11 @@ const borrowed = 18 << 10
 
 var inputs = sync.Pool{New: func() any { return new([borrowed]byte) }}
 
-// direct is from which size on a read goes past the buffer.
+// direct is the size from which on a read goes past the buffer.
 const direct = 4 << 10
 
-// fill reads once more from the connection. An idle connection waits in its inline buffer, or in one that its reader has lent; while
-// data pours in, a larger one is borrowed.
+// fill reads once more from the connection. An idle connection waits in its inline buffer, or in
+// one that its reader has lent; while data pours in, a larger one is borrowed.
 func (c *Conn) fill() error {
 	in := &c.in
 	if in.r == in.w {
@@ -86,8 +90,8 @@ func (in *input) choose() {
 	}
 }
 
-// compact makes room behind the bytes that are there: fewer than a control frame's, or a header's. There are more, for they
-// fill a buffer.
+// compact makes room behind bytes that fill their buffer and are no whole header or control frame
+// yet: it moves them to the front of a large one.
 func (in *input) compact() {
 	rest, to := in.buffered(), in.buf
 	if len(to) != borrowed || in.lent {
@@ -97,8 +101,9 @@ func (in *input) compact() {
 	in.buf, in.lent = to, false
 }
 
-// lend has the next bytes read into the room that the reader has for the message, if that makes fewer reads: the message then moves
-// down over its header. It needs no more than what is there: what is written of the message stays behind what is read.
+// lend has the next bytes read right into the caller's buffer, if that saves reads. The message is
+// then moved down over its frame's header, within the buffer: what has been moved never overtakes
+// what is still to be parsed.
 func (in *input) lend(buf []byte) bool {
 	room := min(cap(buf), borrowed)
 	if in.r != in.w || in.message != 0 || room <= len(in.inline) || in.full && room < borrowed {
@@ -132,8 +137,8 @@ func (in *input) free() {
 
 func (in *input) buffered() []byte { return in.buf[in.r:in.w] }
 
-// rest is a scanner that goes on where in stands. A fault does not stop it: the client's close frame is still to come. Behind a
-// length that is none, everything is payload.
+// rest is a scanner that goes on where in stands. A fault does not stop it: the client's close
+// frame is still to come. Behind a length that is none, everything is payload.
 func (in *input) rest() frame.Scanner {
 	if in.frame.Length < 0 {
 		return frame.At(1<<64 - 1)
@@ -141,8 +146,9 @@ func (in *input) rest() frame.Scanner {
 	return frame.At(uint64(in.left))
 }
 
-// waits and waited note that somebody reads, for the wheel. After a pause the client's silence counts from now: what it said
-// meanwhile is still to be read. Reads that follow each other, as those of a session that polls, are one wait.
+// waits and waited note that somebody reads, for the wheel. After a pause the client's silence
+// counts from now: what it said meanwhile is still to be read. Reads that follow each other, as
+// those of a session that polls, are one wait.
 func (c *Conn) waits() {
 	if now := c.config.live.now.Load(); now > c.in.paused+1 {
 		c.in.seen.Store(now)

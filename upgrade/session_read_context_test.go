@@ -28,8 +28,8 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A context that ends between two messages takes nothing of the next, wherever in it the bytes stop: in a header, or in a
-// control frame before it.
+// A context that ends between two messages takes nothing of the next, wherever in it the bytes
+// stop: in a header, or in a control frame before it.
 func TestReadInterruptedBetweenMessages(t *testing.T) {
 	stream := pingFrame("before it") + binaryFrame(repeated("x", 300))
 	header := len(pingFrame("before it")) + 8 // the message has begun behind these

@@ -1,18 +1,16 @@
 package upgrade
 
 import (
-	"fmt"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
 	"github.com/wsverdict/wsverdict/codes"
-
 	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
 )
 
-// nextFrame goes to the next data frame's payload. Control frames may stand between the frames of a message, and are dealt with
-// on the way.
+// nextFrame goes to the next data frame's payload. Control frames may stand between the frames of a
+// message, and are dealt with on the way.
 func (c *Conn) nextFrame() error {
 	in := &c.in
 	for {
@@ -53,8 +51,8 @@ func (c *Conn) nextFrame() error {
 	}
 }
 
-// header reads a frame's header and checks it (RFC 6455 §5.2). A control frame it reads whole, and returns its payload, at
-// most 125 bytes: an interrupted read leaves all of it for the next.
+// header reads a frame's header and checks it (RFC 6455 §5.2). A control frame it reads whole, and
+// returns its payload, at most 125 bytes: an interrupted read leaves all of it for the next.
 func (c *Conn) header() (control []byte, err error) {
 	in := &c.in
 	for {
@@ -123,38 +121,4 @@ func (c *Conn) closedByClient(payload []byte) error {
 	c.begin(echoed(e.Code), codes.Reason{}, ByClient, e) // unless ours went first: then this is its answer
 	c.gotClose()
 	return e
-}
-
-// A ProtocolError is a fault in what the client sent. The connection was closed with Code.
-type ProtocolError struct {
-	Code  uint16 // 1002, 1007 or 1009
-	Fault string
-}
-
-// Error describes the fault.
-func (e *ProtocolError) Error() string { return "upgrade: the client: " + e.Fault }
-
-var (
-	badProtocol = codes.NewReason("protocol_error", codes.Stop, 0)
-	badText     = codes.NewReason("invalid_utf8", codes.Stop, 0)
-	tooBig      = codes.NewReason("message_too_big", codes.Stop, 0)
-)
-
-// fault closes the connection for what the client sent. Nothing behind it is understood any more.
-func (c *Conn) fault(code uint16, reason codes.Reason, what string) error {
-	e := &ProtocolError{Code: code, Fault: what}
-	c.begin(code, reason, ByServer, e)
-	return e
-}
-
-// A CloseError is a close frame that the peer sent. Code is 1005 where the frame had none (RFC 6455
-// §7.1.5).
-type CloseError struct {
-	Code   uint16
-	Reason string
-}
-
-// Error gives code and reason.
-func (e *CloseError) Error() string {
-	return fmt.Sprintf("websocket: closed by peer: %d %q", e.Code, e.Reason)
 }

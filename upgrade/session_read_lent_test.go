@@ -13,8 +13,9 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// TestReadIntoAnyBuffer: whatever room the reader's buffer has, and however the stream is cut into frames and segments, messages arrive as
-// they were sent. The buffer is the reader's again when Read has returned.
+// TestReadIntoAnyBuffer: whatever room the reader's buffer has, and however the stream is cut into
+// frames and segments, messages arrive as they were sent. The buffer is the reader's again when
+// Read has returned.
 func TestReadIntoAnyBuffer(t *testing.T) {
 	sizes := []int{0, 1, 100, 125, 126, 131, 138, 139, 140, 500, 4095, 4096, 5000, 16 << 10, 18<<10 - 8, 18 << 10, 20000, 70000}
 	for seed := range uint64(40) {
@@ -82,7 +83,8 @@ func readAll(ctx context.Context, c *upgrade.Conn, random *rand.Rand, want [][]b
 	return nil
 }
 
-// TestInterruptedReadKeepsItsBytes: half a header that lay in the buffer of a reader that gave up is there for the next one.
+// TestInterruptedReadKeepsItsBytes: half a header that lay in the buffer of a reader that gave up
+// is there for the next one.
 func TestInterruptedReadKeepsItsBytes(t *testing.T) {
 	sent, gaveUp, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	addr := newServer(t, (&upgrade.Upgrader{}).Handler(run(func(ctx context.Context, c *upgrade.Conn) error {

@@ -8,8 +8,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// await waits for the next message. An idle connection spends its life in this function's read, pings included: the stack is
-// still shallow here.
+// await waits for the next message. An idle connection spends its life in this function's read,
+// pings included: the stack is still shallow here.
 func (c *Conn) await() (typ MessageType, err error) {
 	for {
 		if c.in.r == c.in.w && c.in.message == 0 {

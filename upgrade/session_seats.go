@@ -62,7 +62,8 @@ func (c *Conn) giveSeats() {
 	}
 }
 
-// give gives one back. A foreign Seat's panic must not keep the rest, and there is nobody further out to recover it.
+// give gives one back. A foreign Seat's panic must not keep the rest, and there is nobody further
+// out to recover it.
 func (s *seats) give() {
 	returned := false
 	defer func() {

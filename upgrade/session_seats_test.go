@@ -124,8 +124,8 @@ func TestSeatIsGivenBack(t *testing.T) {
 	}
 }
 
-// Who finds no seat is told so, before any session, and it is the policy that brought the seat that is reported. Where that one is
-// hidden, so is the denial.
+// Who finds no seat is told so, before any session, and it is the policy that brought the seat that
+// is reported. Where that one is hidden, so is the denial.
 func TestNoSeat(t *testing.T) {
 	t.Setenv("GODEBUG", "panicnil=1")
 	for _, tc := range []struct {

@@ -9,8 +9,9 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/wheel"
 )
 
-// live is the set of an Upgrader's connections, from their admission to their end, with an index by tag and one wheel of timers
-// for all of them. One goroutine turns the wheel while there are connections.
+// live is the set of an Upgrader's connections, from their admission to their end, with an index by
+// tag and one wheel of timers for all of them. One goroutine turns the wheel while there are
+// connections.
 type live struct {
 	now atomic.Uint32 // ticks since start, as of the wheel's last turn
 
@@ -28,7 +29,8 @@ type live struct {
 	recent []recentEnd   // the last of them
 }
 
-// A place is a connection's in the set: in the list of all, and in one list for each of its tags. It is guarded by live.mu.
+// A place is where a connection stands in the set: in the list of all connections, and in one list
+// for each of its tags. It is guarded by live.mu.
 type place struct {
 	next, prev *Conn
 	tags       *membership
@@ -38,7 +40,7 @@ type place struct {
 	cut        bool // the linger has begun: at its end the connection is cut off
 }
 
-// tagged is every connection with one tag.
+// A tagged lists the connections that have one tag.
 type tagged struct {
 	tag   policy.Tag
 	first *membership
@@ -192,7 +194,8 @@ func (l *live) all() []*Conn {
 	return found
 }
 
-// with returns the connections that have all of tags. It looks at those of the rarest tag only. mu is held.
+// with returns the connections that have all of tags. It looks at those of the rarest tag only. mu
+// is held.
 func (l *live) with(tags []policy.Tag) []*Conn {
 	wanted := make([]*tagged, len(tags))
 	rarest := 0

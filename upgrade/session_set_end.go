@@ -9,13 +9,13 @@ import (
 )
 
 // End closes every live connection that has all the given tags with a denial's code and reason, and
-// returns how many there are. They are closed at random moments within the given time, so that they do not
-// come back all at once; each is told to wait for v's After plus a random part of that time, for the same
-// reason. 0 closes all now, in the background.
+// returns how many there are. They are closed at random moments within the given time, so that they
+// do not come back all at once; each is told to wait for v's After plus a random part of that time,
+// for the same reason. 0 closes all now, in the background.
 //
-// For a ban: first record it where the policies look, then call End. A handshake that is under way is
-// refused by the policy, or ended by its tags like a connection that was there, though it is not counted.
-// It panics if v allows.
+// For a ban: first record it where the policies look, then call End. A handshake that is under way
+// is refused by the policy, or ended by its tags like a connection that was there, though it is not
+// counted. It panics if v allows.
 func (u *Upgrader) End(v policy.Verdict, within time.Duration, tag policy.Tag, more ...policy.Tag) int {
 	return u.end("End", v, within, selection{tags: append([]policy.Tag{tag}, more...)})
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A recentEnd is remembered for the handshakes that were under way: their policies may have judged before a ban was recorded, and
-// there was no connection yet that End could find.
+// A recentEnd is remembered for the handshakes that were under way: their policies may have judged
+// before a ban was recorded, and there was no connection yet that End could find.
 type recentEnd struct {
 	number uint64
 	at     instant

@@ -13,7 +13,8 @@ import (
 
 var restart = policy.Close(codes.ServiceUnavailable, "restart").WithAction(codes.Reconnect)
 
-// restartSpread is over how long clients come back at least, however little time there is to close them.
+// restartSpread is over how long clients come back at least, however little time there is to close
+// them.
 const restartSpread = 5 * time.Second
 
 // restarting refuses a handshake during a shutdown: somebody else may be there already, or soon.
@@ -25,23 +26,23 @@ func (l *live) shuttingDown() bool {
 	return l.closing
 }
 
-// Shutdown ends all sessions in good order, and then shuts the given servers down, if any. From now on
-// handshakes are refused, with 503 or 4503 restart;do=reconnect;after=… (1012 in the IANA profile). The live
-// connections are closed with the same, spread over up to half of the time that ctx leaves (5 seconds if it
-// has no deadline), and are told to come back spread as well. Shutdown returns nil when the last one is gone
-// and the servers are down. Sessions that do not return in time are cut off and not waited for; the servers
-// have an eighth of the time for themselves, a second at most, and are closed at its end. The error joins
-// all that did not end by itself.
+// Shutdown ends all sessions in good order, and then shuts the given servers down, if any. From now
+// on handshakes are refused, with 503 or 4503 restart;do=reconnect;after=… (1012 in the IANA
+// profile). The live connections are closed with the same, spread over up to half of the time that
+// ctx leaves (5 seconds if it has no deadline), and are told to come back spread as well. Shutdown
+// returns nil when the last one is gone and the servers are down. Sessions that do not return in
+// time are cut off and not waited for; the servers have an eighth of the time for themselves, a
+// second at most, and are closed at its end. The error joins all that did not end by itself.
 //
 //	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 //	defer cancel()
 //	err := up.Shutdown(ctx, srv)
 //
-// Clients that do not answer the close frame hold it up for [Upgrader.LingerTimeout]: the least time in which
-// it can succeed is that and a second, 3 seconds by default.
+// Clients that do not answer the close frame hold it up for [Upgrader.LingerTimeout]: the least
+// time in which it can succeed is that and a second, 3 seconds by default.
 //
-// [net/http.Server.Shutdown] by itself neither closes nor awaits these connections, and RegisterOnShutdown
-// does not wait. A second Shutdown waits as the first does.
+// [net/http.Server.Shutdown] by itself neither closes nor awaits these connections, and
+// RegisterOnShutdown does not wait. A second Shutdown waits as the first does.
 func (u *Upgrader) Shutdown(ctx context.Context, servers ...*http.Server) error {
 	sessions := ctx
 	if deadline, ok := ctx.Deadline(); ok && len(servers) > 0 {
@@ -91,8 +92,8 @@ func (u *Upgrader) shutdownSessions(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// shutdownSpread is over how long the closes are spread: half of the time, if the last one has enough left
-// to wait for a client that does not answer.
+// shutdownSpread is over how long the closes are spread: half of the time, if the last one has
+// enough left to wait for a client that does not answer.
 func (c *config) shutdownSpread(ctx context.Context) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {

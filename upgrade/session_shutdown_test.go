@@ -67,7 +67,8 @@ func TestShutdownRefuses(t *testing.T) {
 	}
 }
 
-// Shutdown closes all that are live, tells them when to come back, and returns when the last one is gone and reported.
+// Shutdown closes all that are live, tells them when to come back, and returns when the last one is
+// gone and reported.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -129,7 +130,8 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// hasDeadline says that it has a deadline, which never comes: Shutdown spreads by it, and a slow machine has all the time it needs.
+// hasDeadline says that it has a deadline, which never comes: Shutdown spreads by it, and a slow
+// machine has all the time it needs.
 type hasDeadline struct {
 	context.Context
 	at time.Time
@@ -208,7 +210,8 @@ func TestShutdownOvertakesEnd(t *testing.T) {
 	}
 }
 
-// Whoever is admitted while a shutdown begins is closed by it; nobody slips through, and nobody sees 1006.
+// Whoever is admitted while a shutdown begins is closed by it; nobody slips through, and nobody
+// sees 1006.
 func TestShutdownStorm(t *testing.T) {
 	t.Parallel()
 	for range 5 {

@@ -61,7 +61,8 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// However many codes clients think of, the rows stay few: one for each code below 3000 that may be sent, and one for a thousand.
+// However many codes clients think of, the rows stay few: one for each code below 3000 that may be
+// sent, and one for a thousand.
 func TestStatsAreBounded(t *testing.T) {
 	t.Parallel()
 	const bound = 16

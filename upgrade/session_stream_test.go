@@ -161,7 +161,8 @@ func TestWriterBlocksOthers(t *testing.T) {
 	c.bye()
 }
 
-// A streamed message whose context ends in the midst cannot be taken back; one that has not begun leaves nothing behind.
+// A streamed message whose context ends in the midst cannot be taken back; one that has not begun
+// leaves nothing behind.
 func TestWriterContext(t *testing.T) {
 	for _, begun := range []bool{false, true} {
 		result := make(chan error, 1)

@@ -13,7 +13,8 @@ func (c *Conn) Tag(key, value string) {
 	}
 }
 
-// Untag takes a tag off the connection, whoever put it there. One that it does not have changes nothing.
+// Untag takes a tag off the connection, whoever put it there. One that it does not have changes
+// nothing.
 func (c *Conn) Untag(key, value string) {
 	l := &c.config.live
 	l.mu.Lock()

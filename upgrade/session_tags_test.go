@@ -90,7 +90,8 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// The closes are spread over the time, and so are the waits that clients are told. It is left to chance, so to several tries.
+// The closes are spread over the time, and so are the waits that clients are told. It is left to
+// chance, so to several tries.
 func TestEndSpreads(t *testing.T) {
 	t.Parallel()
 	const n, within = 40, 1200 * time.Millisecond
@@ -133,7 +134,8 @@ func TestEndSpreads(t *testing.T) {
 	t.Error("not spread, five times")
 }
 
-// A connection can be ended before its client knows that it is connected, from wherever the chain stands.
+// A connection can be ended before its client knows that it is connected, from wherever the chain
+// stands.
 func TestEndDuringTheHandshake(t *testing.T) {
 	t.Parallel()
 	for _, place := range []string{"a later policy", "the endpoint's function", "the hijack", "the event"} {

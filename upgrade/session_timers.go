@@ -93,8 +93,8 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 	return due, ok
 }
 
-// cutAt is when a connection that does not end by itself is cut off. There must be one: the upgrade of a
-// connection that was ended may take its time.
+// cutAt is when a connection that does not end by itself is cut off. There must be one: the upgrade
+// of a connection that was ended may take its time.
 func (c *Conn) cutAt() (at time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -132,8 +132,8 @@ func (c *Conn) expired(wall time.Time) bool {
 	return false
 }
 
-// keepAlive pings a client that was silent while somebody waited for it, and gives up on one that stays silent. Where
-// nobody reads, silence means nothing.
+// keepAlive pings a client that was silent while somebody waited for it, and gives up on one that
+// stays silent. Where nobody reads, silence means nothing.
 func (c *Conn) keepAlive(now uint32) {
 	t, seen := &c.timer, c.in.seen.Load()
 	switch {
@@ -152,7 +152,7 @@ func (c *Conn) keepAlive(now uint32) {
 	}
 }
 
-// wake makes the wheel look after the end of c.
+// wake has the wheel cut c off, should its end take too long.
 func (l *live) wake(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,9 +10,10 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Write writes a message. It returns when the kernel has it; a client that does not read holds it up for
-// [Upgrader.WriteTimeout] at most, and is then cut off. If ctx ends while the message is being written, the
-// connection is cut off as well: half a message cannot be taken back. Errors are as in [Conn.Read].
+// Write writes a message. It returns when the kernel has it; a client that does not read holds it
+// up for [Upgrader.WriteTimeout] at most, and is then cut off. If ctx ends while the message is
+// being written, the connection is cut off as well: half a message cannot be taken back. Errors are
+// as in [Conn.Read].
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	if typ != Text && typ != Binary {
 		return errMessageType
@@ -24,8 +25,9 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	return c.writeData(ctx, ws.OpCode(typ), true, p)
 }
 
-// Writer begins a message that is written in parts, each a frame. Close ends it; other messages wait until then. ctx is as in
-// [Conn.Write] and holds for all of it. A writer that is not closed blocks all others.
+// Writer begins a message that is written in parts, each a frame. Close ends it; other messages
+// wait until then. ctx is as in [Conn.Write] and holds for all of it. A writer that is not closed
+// blocks all others.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	if typ != Text && typ != Binary {
 		return nil, errMessageType
@@ -158,8 +160,8 @@ func (c *Conn) writeData(ctx context.Context, op ws.OpCode, fin bool, p []byte) 
 	return nil
 }
 
-// interruptWrite ends a write for its context, unless that was derived from the session's and the connection is being closed: then the
-// frame has its time, and the close frame follows it.
+// interruptWrite ends a write for its context, unless that was derived from the session's and the
+// connection is being closed: then the frame has its time, and the close frame follows it.
 func (c *Conn) interruptWrite() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

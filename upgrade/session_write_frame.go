@@ -12,8 +12,9 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
 )
 
-// An output is the writing side. The lock is held while a frame is being written, over several calls if a session writes raw
-// bytes. Control frames never wait for it: what cannot go at once is left pending, and whoever holds the lock sends it.
+// An output is the state of the writing side. The lock is held while a frame is being written, over several
+// calls if a session writes raw bytes. Control frames never wait for it: what cannot go at once is
+// left pending, and whoever holds the lock sends it.
 type output struct {
 	lock    sync.Mutex
 	pending atomic.Uint32
@@ -73,8 +74,8 @@ func (c *Conn) writeFrame(op ws.OpCode, fin bool, p []byte) error {
 	return err
 }
 
-// arm sets the write deadline; not at every frame, since it costs more than the frame's header: it holds between three
-// quarters and all of the timeout.
+// arm sets the write deadline; not at every frame, since it costs more than the frame's header: it
+// holds between three quarters and all of the timeout.
 func (c *Conn) arm() error {
 	now := now()
 	if c.out.armed != 0 && time.Duration(now-c.out.armed) < c.config.writeTimeout/4 {
@@ -84,7 +85,8 @@ func (c *Conn) arm() error {
 	return c.conn.SetWriteDeadline(now.add(c.config.writeTimeout).time())
 }
 
-// pong answers a ping. Of several that wait, the last counts (RFC 6455 §5.5.3): a flood of pings takes no memory.
+// pong answers a ping. Of several that wait, the last counts (RFC 6455 §5.5.3): a flood of pings
+// takes no memory.
 func (c *Conn) pong(payload []byte) {
 	c.mu.Lock()
 	answer := slices.Clone(payload)

@@ -19,8 +19,8 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// Any number of writers: messages arrive whole and in the order of each writer, streamed ones as well, whatever the client
-// asks in between; and a Close in the midst of it is the last frame.
+// Any number of writers: messages arrive whole and in the order of each writer, streamed ones as
+// well, whatever the client asks in between; and a Close in the midst of it is the last frame.
 func TestConcurrentWriters(t *testing.T) {
 	const writers, streamers = 6, 3
 	sizes := []int{1, 125, 126, 5000, 70_000}
@@ -96,7 +96,8 @@ func TestConcurrentWriters(t *testing.T) {
 	}
 }
 
-// A gate is a connection whose writes wait until it opens, or for their deadline, as behind a client that does not read.
+// A gate is a connection whose writes wait until it opens, or for their deadline, as behind a
+// client that does not read.
 type gate struct {
 	net.Conn
 	waits, open chan struct{}
@@ -167,8 +168,8 @@ func TestPingFloodIsBounded(t *testing.T) {
 	c.bye()
 }
 
-// A context derived from the session's ends when somebody closes the connection; a frame that is on its way must not be cut
-// off by that, or the client would see no code.
+// A context derived from the session's ends when somebody closes the connection; a frame that is on
+// its way must not be cut off by that, or the client would see no code.
 func TestCloseWhileAWriteWaits(t *testing.T) {
 	conns, result := make(chan *upgrade.Conn, 1), make(chan error, 1)
 	c, g := admitGated(t, &upgrade.Upgrader{WriteTimeout: time.Hour}, func(own context.Context, c *upgrade.Conn) error {
@@ -218,7 +219,8 @@ func (c lateEnd) Err() error {
 	return nil
 }
 
-// A writer whose context ends while it waits for another has written nothing yet: it leaves, and nobody is cut off.
+// A writer whose context ends while it waits for another has written nothing yet: it leaves, and
+// nobody is cut off.
 func TestWriteLeavesTheQueue(t *testing.T) {
 	for _, behind := range []string{"a write", "a stream"} {
 		t.Run("behind "+behind, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-// Stats is a snapshot of an Upgrader. Its counters only grow; they are taken one after the other, so they may
-// differ by what happens meanwhile.
+// Stats is a snapshot of an Upgrader. Its counters only grow; they are taken one after the other,
+// so they may differ by what happens meanwhile.
 type Stats struct {
 	Live      int // connections that were admitted and are not gone yet
 	Lingering int // refused connections that wait for the client's close frame
@@ -21,14 +21,16 @@ type Stats struct {
 	Ended   []EndedCount
 }
 
-// A SettledCount says how many handshakes were settled in one way. There are at most four for each code that the program uses.
+// A SettledCount says how many handshakes were settled in one way. There are at most four for each
+// code that the program uses.
 type SettledCount struct {
 	Code    codes.Code // 0 for admissions
 	Outcome Outcome
 	Count   uint64
 }
 
-// An EndedCount says how many connections ended in one way. Codes from 3000 on that clients chose are counted by their thousand.
+// An EndedCount says how many connections ended in one way. Codes from 3000 on that clients chose
+// are counted by their thousand.
 type EndedCount struct {
 	CloseCode uint16
 	By        ClosedBy
@@ -87,9 +89,9 @@ func (s *settledCounts) list() (list []SettledCount) {
 	return list
 }
 
-// endedCounts has a row for each way in which a connection ended. Clients choose their codes, so those from 3000 on are counted by their
-// thousand, and those that may not be sent, which a session with raw frames can be sent, as the 1002 that answers them: labels
-// stay few.
+// endedCounts has a row for each way in which a connection ended. Clients choose their codes, so
+// those from 3000 on are counted by their thousand, and those that may not be sent, which a session
+// with raw frames can be sent, as the 1002 that answers them: labels stay few.
 type endedCounts struct {
 	mu   sync.Mutex
 	rows map[EndedCount]uint64 // with Count 0
