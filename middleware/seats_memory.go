@@ -63,3 +63,4 @@ type memorySeat struct {
 
 func (s *memorySeat) Take(context.Context) (bool, error) { return s.of.take(s.key, s.most), nil }
 func (s *memorySeat) Give()                              { s.of.give(s.key) }
+func (s *memorySeat) Local()                             {}

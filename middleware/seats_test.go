@@ -176,7 +176,7 @@ func TestSeatsWhenTheStoreFails(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(name, tc.mode), func(t *testing.T) {
 				var told atomic.Int64
-				up := &upgrade.Upgrader{}
+				up := &upgrade.Upgrader{Observer: upgrade.ObserverFunc(func(upgrade.Event) {})} // the panics are not logged
 				addr := live(t, middleware.For(up).Seats(middleware.SeatsConfig{Max: 1, Key: byUser, Store: store, OnFailure: tc.mode,
 					Timeout: 10 * time.Millisecond, OnError: func(r *http.Request, err error) {
 						if r.Header.Get("User") == "alice" && err != nil {

@@ -56,6 +56,13 @@ type Seat interface {
 	Give()
 }
 
+// A LocalSeat is a Seat whose Take returns at once: it counts in this process, or bounds its waiting itself. The Upgrader calls it
+// directly, and spares the goroutine by which it bounds the waiting for others.
+type LocalSeat interface {
+	Seat
+	Local()
+}
+
 // WithValue brings a value along for later policies and the endpoint, which find it in the request's context under key.
 // Only an allow that was enforced delivers it. key should be of an unexported type, as with [context.WithValue];
 // one that is nil or does not compare panics.

@@ -6,7 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // A stool is a Seat that knows how often it was taken and given back.
@@ -193,4 +197,44 @@ func TestStatsCountSeats(t *testing.T) {
 	first.leave(1000)
 	second.leave(1000)
 	wantEmpty(t, up)
+}
+
+// A Seat that hangs and ignores its context holds no handshake up. What it takes later is given back, and how many hang is bounded.
+func TestSeatThatHangs(t *testing.T) {
+	release := make(chan struct{})
+	hanging := &stool{taking: func() { <-release }}
+	up := &upgrade.Upgrader{SeatTimeout: time.Millisecond}
+	h := up.Use(always(policy.Allow().WithSeat(hanging)))(up.Handler(run(idle)))
+	c, res := handshake(t, newServer(t, h))
+	wantStatus(t, res, 101)
+	c.wantClose(4503, "seats_unavailable;do=backoff")
+	c.bye()
+	before := runtime.NumGoroutine()
+	for range 1100 {
+		h.ServeHTTP(httptest.NewRecorder(), memoryRequest())
+	}
+	if n := runtime.NumGoroutine() - before; n > 1030 {
+		t.Errorf("%d goroutines hang", n)
+	}
+	close(release)
+	upgradetest.Eventually(t, "what was taken too late is given back", func() bool {
+		return hanging.given.Load() == 1024 && hanging.taken.Load() == 1024
+	})
+	wantEmpty(t, up)
+}
+
+// localStool is asked on the handshake's own goroutine.
+type localStool struct{ stool }
+
+func (*localStool) Local() {}
+
+func TestLocalSeatCostsNoGoroutine(t *testing.T) {
+	var inside string
+	seat := &localStool{stool{taking: func() { inside = string(debug.Stack()) }}}
+	up := &upgrade.Upgrader{}
+	h := up.Use(always(policy.Allow().WithSeat(seat)))(up.Handler(run(idle)))
+	h.ServeHTTP(httptest.NewRecorder(), memoryRequest())
+	if !strings.Contains(inside, "TestLocalSeatCostsNoGoroutine") {
+		t.Errorf("it was asked elsewhere:\n%s", inside)
+	}
 }

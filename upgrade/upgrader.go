@@ -79,6 +79,10 @@ type Upgrader struct {
 	// PingTimeout is how long it may stay silent after that. Then it counts as gone. 0 means 15 seconds.
 	PingTimeout time.Duration
 
+	// SeatTimeout is how long a handshake waits for a [policy.Seat] of the user's own, also for one that ignores its context. 0 means 1
+	// second.
+	SeatTimeout time.Duration
+
 	once sync.Once
 	cfg  *config
 }
@@ -101,10 +105,12 @@ type config struct {
 	maxMessageBytes     int64
 	pingTicks           uint32 // 0 for never
 	pongTicks           uint32
+	seatTimeout         time.Duration
 
 	live    live
 	ids     atomic.Uint64
 	seats   atomic.Int64
+	taking  atomic.Int64 // seats that were asked for and have not answered
 	settled settledCounts
 	ended   endedCounts
 }
@@ -133,6 +139,7 @@ func (u *Upgrader) read() *config {
 		lingerTimeout:       min(cmp.Or(u.LingerTimeout, 2*time.Second), 24*time.Hour),
 		lingerBytes:         cmp.Or(u.LingerBytes, 8<<20),
 		maxMessageBytes:     cmp.Or(u.MaxMessageBytes, 1<<20),
+		seatTimeout:         cmp.Or(u.SeatTimeout, time.Second),
 		pongTicks:           wheel.Ticks(cmp.Or(u.PingTimeout, 15*time.Second)),
 	}
 	if interval := cmp.Or(u.PingInterval, 20*time.Second); interval > 0 {
@@ -179,6 +186,7 @@ func (u *Upgrader) read() *config {
 		{"LingerBytes", u.LingerBytes < 0},
 		{"MaxMessageBytes", u.MaxMessageBytes < 0},
 		{"PingTimeout", u.PingTimeout < 0},
+		{"SeatTimeout", u.SeatTimeout < 0},
 	} {
 		if f.bad {
 			mistake("%s is negative", f.name)
