@@ -14,8 +14,9 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-// An APIKeyHash is the SHA-256 of an API key: what a server keeps instead of the key. A fast hash is enough, since a key is no
-// password: it is random, and long enough that nobody finds it by trying (crypto/rand.Text gives one).
+// An APIKeyHash is the SHA-256 of an API key: what a server keeps instead of the key. A fast hash
+// is enough, since a key is no password: it is random, and long enough that nobody finds it by
+// trying (crypto/rand.Text gives one).
 type APIKeyHash [sha256.Size]byte
 
 // HashAPIKey returns the hash of a key.
@@ -32,35 +33,40 @@ type APIKey[T any] struct {
 
 // An APIKeysConfig says which API keys are good.
 type APIKeysConfig[T any] struct {
-	// Lookup returns what is known about the key with this hash; ok is false if there is none. An error means that this could not be found
-	// out. What it returns counts only if its Hash is this one, which is compared in constant time: so Lookup may find it by a part
-	// of the hash, or by an index that takes capitals for small letters, and lets no other key in. It is called concurrently.
-	// Required.
+	// Lookup returns what is known about the key with this hash; ok is false if there is none. An
+	// error means that this could not be found out. What it returns counts only if its Hash is this
+	// one, which is compared in constant time: so Lookup may find it by a part of the hash, or by
+	// an index that takes capitals for small letters, and lets no other key in. It is called
+	// concurrently. Required.
 	Lookup func(ctx context.Context, hash APIKeyHash) (key APIKey[T], ok bool, err error)
 
-	// Timeout is how long a request waits for Lookup, also for one that ignores its context. 0 means 1 second.
+	// Timeout is how long a request waits for Lookup, also for one that ignores its context. 0
+	// means 1 second.
 	Timeout time.Duration
 
-	// From are the sources of the key, asked in order; the first that has one counts. nil means Header("X-Api-Key"). [AuthScheme],
-	// [Subprotocol], for browser scripts, and [Query] are others.
+	// From are the sources of the key, asked in order; the first that has one counts. nil means
+	// Header("X-Api-Key"). [AuthScheme], [Subprotocol], for browser scripts, and [Query] are
+	// others.
 	From TokenSources
 
-	// Tag, if given, is the key under which live connections are tagged with the subject, for [upgrade.Upgrader.End].
+	// Tag, if given, is the key under which live connections are tagged with the subject, for
+	// [upgrade.Upgrader.End].
 	Tag string
 
 	// Realm is the realm of WWW-Authenticate (RFC 9110 §11.5), if given.
 	Realm string
 }
 
-// APIKeys is the policy that lets nobody pass without a good API key, and the handle that gives what is known about it. It is safe for
-// concurrent use. On denial:
+// APIKeys is the policy that lets nobody pass without a good API key, and the handle that gives
+// what is known about it. It is safe for concurrent use. On denial:
 //
 //	401 api_key_missing        stop      in policy.Any it loses to those who found a credential of their kind
 //	401 api_key_invalid        stop      unknown, several where one belongs, or longer than [MaxToken]
 //	401 api_key_expired        stop
 //	503 api_keys_unavailable   backoff
 //
-// On HTTP a 401 carries WWW-Authenticate, with the scheme of the first [AuthScheme] or [Bearer] among the sources, else ApiKey.
+// On HTTP a 401 carries WWW-Authenticate, with the scheme of the first [AuthScheme] or [Bearer]
+// among the sources, else ApiKey.
 type APIKeys[T any] struct {
 	lookup  func(context.Context, APIKeyHash) (APIKey[T], bool, error)
 	guard   *within.Guard
@@ -173,8 +179,8 @@ func (a *APIKeys[T]) Name() string { return "api_keys" }
 // CheckMount asks the sources that care where they are mounted.
 func (a *APIKeys[T]) CheckMount(m policy.Mounting) error { return a.from.CheckMount(m) }
 
-// Value returns what was known about the key that a let pass; ok is false where a did not decide (or did not allow, inside a
-// policy.Any). Who it is, [policy.Subject] says.
+// Value returns what was known about the key that a let pass; ok is false where a did not decide
+// (or did not allow, inside a policy.Any). Who it is, [policy.Subject] says.
 func (a *APIKeys[T]) Value(r *http.Request) (value T, ok bool) {
 	if v, ok := r.Context().Value(apiKeyOf[T]{a}).(*T); ok {
 		return *v, true
@@ -182,7 +188,8 @@ func (a *APIKeys[T]) Value(r *http.Request) (value T, ok bool) {
 	return value, false
 }
 
-// WithValue returns a copy of r for which [APIKeys.Value] returns value: for tests of what stands behind a.
+// WithValue returns a copy of r for which [APIKeys.Value] returns value: for tests of what stands
+// behind a.
 func (a *APIKeys[T]) WithValue(r *http.Request, value T) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), apiKeyOf[T]{a}, &value))
 }

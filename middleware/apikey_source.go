@@ -10,7 +10,8 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-// Header takes a credential from a header field of its own, as X-Api-Key. Browser scripts cannot set one on a WebSocket.
+// Header takes a credential from a header field of its own, as X-Api-Key. Browser scripts cannot
+// set one on a WebSocket.
 func Header(name string) request.Extractor { return header(http.CanonicalHeaderKey(name)) }
 
 type header string
@@ -25,8 +26,8 @@ func (name header) ExtractToken(r *http.Request) (string, error) {
 	return "", errAmbiguous
 }
 
-// AuthScheme takes a credential from the Authorization header, behind a scheme (RFC 9110 §11.4), whose letters' case does not
-// matter: AuthScheme("ApiKey"). [Bearer] is that of tokens.
+// AuthScheme takes a credential from the Authorization header, behind a scheme (RFC 9110 §11.4),
+// whose letters' case does not matter: AuthScheme("ApiKey"). [Bearer] is that of tokens.
 func AuthScheme(scheme string) request.Extractor { return authScheme(scheme) }
 
 type authScheme string

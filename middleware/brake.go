@@ -10,20 +10,23 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// A BrakeConfig says when clients that do not wait are held back. The zero value is meant for servers on which an address is a
-// household or a small office.
+// A BrakeConfig says when clients that do not wait are held back. The zero value is meant for
+// servers on which an address is a household or a small office.
 type BrakeConfig struct {
-	// Key says who is counted together. It is asked before anybody is authenticated. nil means [ByIP].
+	// Key says who is counted together. It is asked before anybody is authenticated. nil means
+	// [ByIP].
 	Key KeyFunc
 
-	// Pause is how long a client should stay away after a denial that gave no time. 0 means 2 seconds.
+	// Pause is how long a client should stay away after a denial that gave no time. 0 means 2
+	// seconds.
 	Pause time.Duration
 
-	// Patience is how often a key may come back too early before it is told anything. Everybody behind one address shares it. 0
-	// means 10.
+	// Patience is how often a key may come back too early before it is told anything. Everybody
+	// behind one address shares it. 0 means 10.
 	Patience int
 
-	// Warnings is how often it is told to wait after that, each time twice as long as the last. 0 means 3.
+	// Warnings is how often it is told to wait after that, each time twice as long as the last. 0
+	// means 3.
 	Warnings int
 
 	// FirstWait is the wait of the first warning. 0 means 4 seconds.
@@ -32,34 +35,40 @@ type BrakeConfig struct {
 	// Block is how long it is then answered with a status. 0 means a minute.
 	Block time.Duration
 
-	// MaxKeys is how many keys there is place for, those that were denied lately. 0 means 16384; the table then takes half a mebibyte.
+	// MaxKeys is how many keys there is place for, those that were denied lately. 0 means 16384;
+	// the table then takes half a mebibyte.
 	MaxKeys int
 }
 
-// A Brake is a policy for clients that do not listen. An accepted connection resets the backoff of many WebSocket clients, also one
-// that is closed at once with a code: then they come back every second for as long as they are denied, whatever their after
-// was. A Brake knows when a key was told to come back, and
+// A Brake is a policy for clients that do not listen. An accepted connection resets the backoff of
+// many WebSocket clients, also one that is closed at once with a code: then they come back every
+// second for as long as they are denied, whatever their after was. A Brake knows when a key was
+// told to come back, and
 //
 //   - who comes earlier more than Patience times is told a growing wait: 4429 slow_down;do=backoff;after=4, 8, 16;
 //   - who does not listen to that either is answered with a status for the time of Block, 429 before any upgrade. That costs next to
 //     nothing, a browser's backoff counts it as a failure, and no token, body or query is looked at for it.
 //
-// After Block the key is judged by the policies behind again, so that nobody stays locked out when the reason for the denials has gone. Each
-// wait that is kept halves what a key has on its record, and an admission clears it.
+// After Block the key is judged by the policies behind again, so that nobody stays locked out when
+// the reason for the denials has gone. Each wait that is kept halves what a key has on its record,
+// and an admission clears it.
 //
-// It stands directly behind Origin, and is told of denials as an Observer of the same Upgrader; mounting it without that is a mistake:
+// It stands directly behind Origin, and is told of denials as an Observer of the same Upgrader;
+// mounting it without that is a mistake:
 //
 //	up := &upgrade.Upgrader{Observer: brake} // upgrade.Observers{brake, metrics}, if there are more
 //	r.Use(ws.Origin("https://app.example.com"), ws.Use(brake), …)
 //
-// WebSocket handshakes alone are counted and held back, not a page's other requests. Denials of Origin do not count: other sites cause
-// them in honest people's browsers.
+// WebSocket handshakes alone are counted and held back, not a page's other requests. Denials of
+// Origin do not count: other sites cause them in honest people's browsers.
 //
-// What it does to honest people: those behind one address share its Patience, and an admission of one of them clears the record of all.
-// So an office that works is not held back because of one bad client in it. In an outage in which all of an office are denied, all of
-// them together come too early, and the office hears of it when it is over up to Block later than others. Where many share an address,
-// raise Patience to as many, or choose a Key that tells them apart. A Brake is no defence against an attacker with many addresses: memory
-// is bounded, and the record that is forgotten first is the one whose wait is over first.
+// What it does to honest people: those behind one address share its Patience, and an admission of
+// one of them clears the record of all. So an office that works is not held back because of one bad
+// client in it. In an outage in which all of an office are denied, all of them together come too
+// early, and the office hears of it when it is over up to Block later than others. Where many share
+// an address, raise Patience to as many, or choose a Key that tells them apart. A Brake is no
+// defence against an attacker with many addresses: memory is bounded, and the record that is
+// forgotten first is the one whose wait is over first.
 //
 // It is safe for concurrent use, and who passes costs no allocation.
 type Brake struct {

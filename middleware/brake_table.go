@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// A brakeTable is the records of keys that were denied lately. It has a fixed size, and keys by their hashes, as a MemoryLimiter's
-// table. Unlike there a newcomer in a full part of it begins afresh: to be forgotten harms nobody.
+// A brakeTable is the records of keys that were denied lately. It has a fixed size, and keys by
+// their hashes, as a MemoryLimiter's table. Unlike there a newcomer in a full part of it begins
+// afresh: to be forgotten harms nobody.
 type brakeTable struct {
 	seed      maphash.Seed
 	start     time.Time
@@ -66,7 +67,8 @@ func (s *recordSet) find(hash uint64) *record {
 	return nil
 }
 
-// arrive says how long a key that comes now has to wait: 0 for not at all. blocked is what is beyond warnings.
+// arrive says how long a key that comes now has to wait: 0 for not at all. blocked is what is
+// beyond warnings.
 func (t *brakeTable) arrive(key Key) (wait time.Duration, blocked bool) {
 	set, hash := t.lock(key)
 	defer set.mu.Unlock()

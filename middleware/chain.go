@@ -10,8 +10,9 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// A Chain mounts policies whose verdicts end in one Upgrader. Its methods return middlewares for chi's Use and With; they are
-// called while routes are set up, and panic with all mistakes in what they were given.
+// A Chain mounts policies whose verdicts end in one Upgrader. Its methods return middlewares for
+// chi's Use and With; they are called while routes are set up, and panic with all mistakes in what
+// they were given.
 type Chain struct {
 	up *upgrade.Upgrader
 }
@@ -30,8 +31,8 @@ func (c Chain) Use(p policy.Policy) func(http.Handler) http.Handler { return c.u
 // Shadow mounts a policy on trial: it is judged and reported, never enforced.
 func (c Chain) Shadow(p policy.Policy) func(http.Handler) http.Handler { return c.up.Shadow(p) }
 
-// RateLimit mounts a [RateLimit] of its own, so with buckets of its own: mount one [NewRateLimit] with [Chain.Use] in
-// several places where they shall share.
+// RateLimit mounts a [RateLimit] of its own, so with buckets of its own: mount one [NewRateLimit]
+// with [Chain.Use] in several places where they shall share.
 func (c Chain) RateLimit(cfg RateLimitConfig) func(http.Handler) http.Handler {
 	p, err := NewRateLimit(cfg)
 	if err != nil {

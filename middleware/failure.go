@@ -8,8 +8,8 @@ import (
 	"github.com/wsverdict/wsverdict/middleware/internal/within"
 )
 
-// A FailureMode says what a policy does when the store that it asks fails: a [Limiter], a [SeatStore]. No mode but the one called
-// insecure means unlimited.
+// A FailureMode says what a policy does when the store that it asks fails: a [Limiter], a
+// [SeatStore]. No mode but the one called insecure means unlimited.
 type FailureMode uint8
 
 const (
@@ -30,7 +30,8 @@ type remote struct {
 	scope   string // what the policy calls itself there
 }
 
-// defaultTimeout is what a handshake waits for a store. A healthy one answers in a hundredth of that.
+// defaultTimeout is what a handshake waits for a store. A healthy one answers in a hundredth of
+// that.
 const defaultTimeout = 250 * time.Millisecond
 
 func newRemote(store any, timeout time.Duration, mode FailureMode, onError func(*http.Request, error), name string, wrong *mistakes) remote {

@@ -12,7 +12,8 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-// A Key is whose requests are counted together. Keys compare with ==; those of two namespaces are never equal.
+// A Key is whose requests are counted together. Keys compare with ==; those of two namespaces are
+// never equal.
 type Key struct {
 	addr  netip.Addr // an IPv4 address, or an IPv6 /64's first
 	space string
@@ -20,8 +21,8 @@ type Key struct {
 	scope string // of a policy that asks a store which others may share: its name
 }
 
-// IPKey is the key of a client address: IPv4 as it is (mapped into IPv6 or not), IPv6 by its /64, since that is what one
-// subscriber has. It does not allocate.
+// IPKey is the key of a client address: IPv4 as it is (mapped into IPv6 or not), IPv6 by its /64,
+// since that is what one subscriber has. It does not allocate.
 func IPKey(addr netip.Addr) Key {
 	addr = addr.Unmap()
 	if addr.Is6() {
@@ -32,13 +33,15 @@ func IPKey(addr netip.Addr) Key {
 	return Key{addr: addr}
 }
 
-// NewKey is the key of anything that has a name, in a namespace: NewKey("tenant", "acme") is not NewKey("user", "acme"). The namespace
-// is a word of the program's own, not the client's, and not "ip", which [IPKey] has. It does not allocate.
+// NewKey is the key of anything that has a name, in a namespace: NewKey("tenant", "acme") is not
+// NewKey("user", "acme"). The namespace is a word of the program's own, not the client's, and not
+// "ip", which [IPKey] has. It does not allocate.
 func NewKey(namespace, name string) Key { return Key{space: namespace, text: name} }
 
-// String returns the key as text, for stores that keep it elsewhere: "tenant:acme", "ip:192.0.2.1", "ip:2001:db8::/64". As a
-// [Limiter] or a [SeatStore] gets it, it begins with the name of the policy that asks: "handshakes/tenant:acme". Different keys
-// have different texts; a namespace or name of a policy in which there is a colon, slash or percent sign is escaped for that.
+// String returns the key as text, for stores that keep it elsewhere: "tenant:acme", "ip:192.0.2.1",
+// "ip:2001:db8::/64". As a [Limiter] or a [SeatStore] gets it, it begins with the name of the
+// policy that asks: "handshakes/tenant:acme". Different keys have different texts; a namespace or
+// name of a policy in which there is a colon, slash or percent sign is escaped for that.
 func (k Key) String() string {
 	s := ""
 	if k.scope != "" {
@@ -61,7 +64,8 @@ func (k Key) in(scope string) Key {
 	return k
 }
 
-// hash makes limiters know keys by 64 bits under a secret seed. What a client chooses goes through maphash alone.
+// hash makes limiters know keys by 64 bits under a secret seed. What a client chooses goes through
+// maphash alone.
 func (k Key) hash(seed maphash.Seed) uint64 {
 	var h uint64
 	if k.addr.IsValid() {
@@ -73,12 +77,14 @@ func (k Key) hash(seed maphash.Seed) uint64 {
 	return h ^ bits.RotateLeft64(maphash.String(seed, k.space), 21) ^ bits.RotateLeft64(maphash.String(seed, k.scope), 42)
 }
 
-// A KeyFunc says whose request r is. ok is false when that cannot be told, which denies the request with 500: a key shared by all
-// who have none would let one of them lock out the others. It is called concurrently.
+// A KeyFunc says whose request r is. ok is false when that cannot be told, which denies the request
+// with 500: a key shared by all who have none would let one of them lock out the others. It is
+// called concurrently.
 type KeyFunc func(r *http.Request) (key Key, ok bool)
 
-// ByIP is the key of the client's address: the one that a ClientIPFrom middleware of chi found, else the peer's. Headers are
-// never looked at here: without such a middleware, everybody behind one proxy is one client.
+// ByIP is the key of the client's address: the one that a ClientIPFrom middleware of chi found,
+// else the peer's. Headers are never looked at here: without such a middleware, everybody behind
+// one proxy is one client.
 func ByIP(r *http.Request) (key Key, ok bool) {
 	if addr := chi.GetClientIPAddr(r.Context()); addr.IsValid() {
 		return IPKey(addr), true
@@ -90,8 +96,8 @@ func ByIP(r *http.Request) (key Key, ok bool) {
 	return IPKey(peer.Addr()), true
 }
 
-// BySubject is the key of who this is: the subject that a policy further out brought ([policy.Verdict.WithSubject]), whichever
-// it was. ok is false without one.
+// BySubject is the key of who this is: the subject that a policy further out brought
+// ([policy.Verdict.WithSubject]), whichever it was. ok is false without one.
 func BySubject(r *http.Request) (key Key, ok bool) {
 	subject, ok := policy.Subject(r)
 	return NewKey("subject", subject), ok

@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// A Limiter counts. Take asks for cost tokens of key's bucket, all or none; cost is at least 1. The rate comes with the request, so
-// that each tenant or plan can have its own; it has been checked. Take is called concurrently, and its context ends with the request
-// and after [RateLimitConfig.Timeout].
+// A Limiter counts. Take asks for cost tokens of key's bucket, all or none; cost is at least 1. The
+// rate comes with the request, so that each tenant or plan can have its own; it has been checked.
+// Take is called concurrently, and its context ends with the request and after
+// [RateLimitConfig.Timeout].
 //
-// [NewMemoryLimiter] is one. One that a fleet shares knows keys by [Key.String], and needs of a rate its [Rate.Interval] and
-// [Rate.Capacity].
+// [NewMemoryLimiter] is one. One that a fleet shares knows keys by [Key.String], and needs of a
+// rate its [Rate.Interval] and [Rate.Capacity].
 type Limiter interface {
 	Take(ctx context.Context, key Key, rate Rate, cost int) (Taken, error)
 }
@@ -25,12 +26,14 @@ type Taken struct {
 	Wait      time.Duration // if not allowed: until it would be; 0 if never (the cost exceeds the burst) or unknown
 }
 
-// A MemoryLimiter counts in this process. It is GCRA (a token bucket that stores one instant per key) in a table of
-// fixed size: memory does not grow whatever keys arrive, nothing is allocated after its construction, and no
-// goroutine runs. Keys are stored as hashes under a random seed, 64 bits wide.
+// A MemoryLimiter counts in this process. It is GCRA (a token bucket that stores one instant per
+// key) in a table of fixed size: memory does not grow whatever keys arrive, nothing is allocated
+// after its construction, and no goroutine runs. Keys are stored as hashes under a random seed, 64
+// bits wide.
 //
-// In a full table a new key takes the place of the one whose bucket is full again first in its part of the table, together with what
-// that bucket lacks. So a flood of keys makes newcomers share buckets, and never gives anybody a fresh one for a spent one.
+// In a full table a new key takes the place of the one whose bucket is full again first in its part
+// of the table, together with what that bucket lacks. So a flood of keys makes newcomers share
+// buckets, and never gives anybody a fresh one for a spent one.
 type MemoryLimiter struct {
 	seed  maphash.Seed
 	start time.Time
@@ -50,11 +53,12 @@ type bucket struct {
 	tat int64  // theoretical arrival time: when the bucket will be full again, in nanoseconds since start
 }
 
-// DefaultMaxKeys is how many keys a MemoryLimiter has place for by default. The table then takes 2 MiB.
+// DefaultMaxKeys is how many keys a MemoryLimiter has place for by default. The table then takes 2
+// MiB.
 const DefaultMaxKeys = 1 << 16
 
-// NewMemoryLimiter returns a MemoryLimiter with place for at least maxKeys keys (0 means [DefaultMaxKeys]), at 18 to 37 bytes
-// each. The error says that maxKeys is negative or above 2^28.
+// NewMemoryLimiter returns a MemoryLimiter with place for at least maxKeys keys (0 means
+// [DefaultMaxKeys]), at 18 to 37 bytes each. The error says that maxKeys is negative or above 2^28.
 func NewMemoryLimiter(maxKeys int) (*MemoryLimiter, error) {
 	if maxKeys < 0 || maxKeys > 1<<28 {
 		var wrong mistakes
@@ -73,7 +77,8 @@ func NewMemoryLimiter(maxKeys int) (*MemoryLimiter, error) {
 	}, nil
 }
 
-// Take never waits and does not allocate. It fails for a rate that is wrong alone. A cost below 1 counts as 1.
+// Take never waits and does not allocate. It fails for a rate that is wrong alone. A cost below 1
+// counts as 1.
 func (l *MemoryLimiter) Take(_ context.Context, key Key, rate Rate, cost int) (Taken, error) {
 	interval, full := int64(rate.Interval()), rate.full()
 	if full <= 0 {
@@ -105,7 +110,8 @@ func (l *MemoryLimiter) Take(_ context.Context, key Key, rate Rate, cost int) (T
 	return t, nil
 }
 
-// find returns the key's bucket. A key that has none takes over the bucket that is fullest; a free one is full.
+// find returns the key's bucket. A key that has none takes over the bucket that is fullest; a free
+// one is full.
 func (s *bucketSet) find(hash uint64) *bucket {
 	fullest := &s.buckets[0]
 	for i := range s.buckets {

@@ -23,7 +23,8 @@ const forever = math.MaxInt64
 // On turns maintenance on until it is turned off.
 func (s *Switch) On() { s.until.Store(forever) }
 
-// Until turns maintenance on until t, when it ends by itself. Clients are told how long that is. A t that has passed is off.
+// Until turns maintenance on until t, when it ends by itself. Clients are told how long that is. A
+// t that has passed is off.
 func (s *Switch) Until(t time.Time) {
 	switch {
 	case t.Year() > 2200: // beyond what nanoseconds can count
@@ -38,7 +39,8 @@ func (s *Switch) Until(t time.Time) {
 // Off turns maintenance off.
 func (s *Switch) Off() { s.until.Store(0) }
 
-// State reports whether there is maintenance now, and when it ends: the zero time if that is not known.
+// State reports whether there is maintenance now, and when it ends: the zero time if that is not
+// known.
 func (s *Switch) State() (on bool, end time.Time) {
 	switch until := s.until.Load(); until {
 	case 0:
@@ -51,14 +53,16 @@ func (s *Switch) State() (on bool, end time.Time) {
 	}
 }
 
-// Drain turns maintenance on, unless it is on already, and ends the live connections of up as [upgrade.Upgrader.EndAll] does, with
-// the verdict that newcomers get. It returns how many there are. Connections that the bypass of a [Maintenance] of s admits stay,
-// whether or not there was maintenance when they came. On alone leaves live connections as they are.
+// Drain turns maintenance on, unless it is on already, and ends the live connections of up as
+// [upgrade.Upgrader.EndAll] does, with the verdict that newcomers get. It returns how many there
+// are. Connections that the bypass of a [Maintenance] of s admits stay, whether or not there was
+// maintenance when they came. On alone leaves live connections as they are.
 func (s *Switch) Drain(up *upgrade.Upgrader, within time.Duration) int {
 	return up.EndAllExcept(s.begin(), within, s.bypassTag())
 }
 
-// DrainTag is [Switch.Drain] for the connections alone that have all the given tags. Newcomers are refused whatever theirs are.
+// DrainTag is [Switch.Drain] for the connections alone that have all the given tags. Newcomers are
+// refused whatever theirs are.
 func (s *Switch) DrainTag(up *upgrade.Upgrader, within time.Duration, tag policy.Tag, more ...policy.Tag) int {
 	return up.EndExcept(s.begin(), within, s.bypassTag(), tag, more...)
 }
@@ -79,7 +83,8 @@ func newBypassTag() policy.Tag {
 	return policy.Tag{Key: "maintenance_bypass", Value: strconv.FormatUint(numbers.Add(1), 10)}
 }
 
-// bypassTag is what connections have that stay: of this Switch, since who administrates one part may not the whole.
+// bypassTag is what connections have that stay: of this Switch, since who administrates one part
+// may not the whole.
 func (s *Switch) bypassTag() policy.Tag {
 	tag := s.spared.Load()
 	if tag == nil {
@@ -90,27 +95,30 @@ func (s *Switch) bypassTag() policy.Tag {
 	return *tag
 }
 
-// A MaintenanceState says whether there is maintenance now, and when it ends: the zero time if that is not known. A [*Switch] is one. One
-// that a fleet shares answers from what it knows at the moment: State is called for every request, concurrently, and must
-// not wait.
+// A MaintenanceState says whether there is maintenance now, and when it ends: the zero time if that
+// is not known. A [*Switch] is one. One that a fleet shares answers from what it knows at the
+// moment: State is called for every request, concurrently, and must not wait.
 type MaintenanceState interface {
 	State() (on bool, end time.Time)
 }
 
-// A Maintenance is the policy that denies while there is maintenance: 503 maintenance;do=backoff, with the wait if the end is
-// known.
+// A Maintenance is the policy that denies while there is maintenance: 503 maintenance;do=backoff,
+// with the wait if the end is known.
 type Maintenance struct {
 	state  MaintenanceState
 	bypass policy.Policy // nil for none
 	spared policy.Tag
 }
 
-// NewMaintenance returns the policy of s. Who is allowed by one of the bypass policies passes, maintenance or not, and brings along
-// what that policy brings, and a tag by which [Switch.Drain] knows whom to spare. So the bypass is asked for every request, also when
-// there is no maintenance: a connection that comes before it may still be there then. Without a bypass there is no such cost.
+// NewMaintenance returns the policy of s. Who is allowed by one of the bypass policies passes,
+// maintenance or not, and brings along what that policy brings, and a tag by which [Switch.Drain]
+// knows whom to spare. So the bypass is asked for every request, also when there is no maintenance:
+// a connection that comes before it may still be there then. Without a bypass there is no such
+// cost.
 //
-// A bypass that looks at claims (administrators) must stand behind the JWT that brings them; everybody is then
-// authenticated during maintenance too. One that looks at addresses can stand in front.
+// A bypass that looks at claims (administrators) must stand behind the JWT that brings them;
+// everybody is then authenticated during maintenance too. One that looks at addresses can stand in
+// front.
 func NewMaintenance(s MaintenanceState, bypass ...policy.Policy) *Maintenance {
 	m := &Maintenance{state: s}
 	if s, ok := s.(*Switch); ok && s != nil {
@@ -127,7 +135,8 @@ func NewMaintenance(s MaintenanceState, bypass ...policy.Policy) *Maintenance {
 var inMaintenance = policy.Close(codes.ServiceUnavailable, "maintenance").
 	WithDetail("The service is under maintenance.")
 
-// BypassTag is the tag of connections that the bypass admits, for a drain of one's own where the state is no [Switch]:
+// BypassTag is the tag of connections that the bypass admits, for a drain of one's own where the
+// state is no [Switch]:
 //
 //	up.EndAllExcept(verdict, within, maintenance.BypassTag())
 func (m *Maintenance) BypassTag() policy.Tag { return m.spared }

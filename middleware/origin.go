@@ -7,40 +7,45 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-// SameOrigin is the pattern for the server's own origin, as [upgrade.Upgrader.Hosts] and the request's Host say.
+// SameOrigin is the pattern for the server's own origin, as [upgrade.Upgrader.Hosts] and the
+// request's Host say.
 const SameOrigin = "same-origin"
 
 // An OriginConfig says which Origins may connect.
 type OriginConfig struct {
-	// Patterns are the whole list; the server's own origin is not in it unless it is named (or [SameOrigin] is).
+	// Patterns are the whole list; the server's own origin is not in it unless it is named (or
+	// [SameOrigin] is).
 	//
 	//	https://app.example.com        exactly this origin; a port that is not written is the scheme's default
 	//	https://app.example.com:8443   with a port
 	//	https://*.example.com          every subdomain, of any depth; not example.com itself
 	Patterns []string
 
-	// PublicSuffix finds patterns under a name where anybody can have one, such as https://*.co.uk or https://*.github.io, which are
-	// mistakes. It is the function of that name in golang.org/x/net/publicsuffix, which has the whole list:
+	// PublicSuffix finds patterns under a name where anybody can have one, such as https://*.co.uk
+	// or https://*.github.io, which are mistakes. It is the function of that name in
+	// golang.org/x/net/publicsuffix, which has the whole list:
 	//
 	//	PublicSuffix: publicsuffix.PublicSuffix
 	//
 	// nil knows the common ones alone.
 	PublicSuffix func(domain string) (publicSuffix string, icann bool)
 
-	// InsecurePublicSuffixes allows such patterns: whoever takes a name there can then connect with the user's cookies.
+	// InsecurePublicSuffixes allows such patterns: whoever takes a name there can then connect with
+	// the user's cookies.
 	InsecurePublicSuffixes bool
 
-	// InsecureNull lets the Origin "null" pass. Any site can send it, from a sandboxed iframe, so this is as good as no check
-	// at all for whoever authenticates by cookie.
+	// InsecureNull lets the Origin "null" pass. Any site can send it, from a sandboxed iframe, so
+	// this is as good as no check at all for whoever authenticates by cookie.
 	InsecureNull bool
 
-	// RequireOrigin refuses clients that send no Origin. By default they pass: they are no browsers, which always send
-	// one, and carry nobody's cookies but their own.
+	// RequireOrigin refuses clients that send no Origin. By default they pass: they are no
+	// browsers, which always send one, and carry nobody's cookies but their own.
 	RequireOrigin bool
 }
 
-// Origin mounts the check against cross-site WebSocket hijacking, with the given patterns ([OriginConfig]). It must be the first
-// link of its chain. What it denies is a 403 before any upgrade, always.
+// Origin mounts the check against cross-site WebSocket hijacking, with the given patterns
+// ([OriginConfig]). It must be the first link of its chain. What it denies is a 403 before any
+// upgrade, always.
 func (c Chain) Origin(patterns ...string) func(http.Handler) http.Handler {
 	return c.OriginWith(OriginConfig{Patterns: patterns})
 }

@@ -19,7 +19,8 @@ var (
 	errPunycode  = errors.New("no browser sends this: a label that begins with xn-- is punycode (RFC 3492)")
 )
 
-// parsePattern parses a pattern that is a tuple of scheme, host and port. A wild one has the host behind the wildcard.
+// parsePattern parses a pattern that is a tuple of scheme, host and port. A wild one has the host
+// behind the wildcard.
 func parsePattern(pattern string) (o upgrade.Origin, wild bool, err error) {
 	scheme, rest, _ := strings.Cut(pattern, "://")
 	base, wild := strings.CutPrefix(rest, "*.")
@@ -33,8 +34,8 @@ func parsePattern(pattern string) (o upgrade.Origin, wild bool, err error) {
 	return o, wild, sendable(o, wild)
 }
 
-// sendable finds patterns that match nothing, because browsers write every origin in one way (WHATWG URL §3.5 and §4.7, HTML
-// "serialization of an origin").
+// sendable finds patterns that match nothing, because browsers write every origin in one way
+// (WHATWG URL §3.5 and §4.7, HTML "serialization of an origin").
 func sendable(o upgrade.Origin, wild bool) error {
 	switch o.Scheme {
 	case "ws", "wss":
@@ -67,7 +68,8 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// isNumber is what makes a URL's host an IPv4 address: a last label of digits, or of hexadecimal ones behind 0x.
+// isNumber is what makes a URL's host an IPv4 address: a last label of digits, or of hexadecimal
+// ones behind 0x.
 func isNumber(label string) bool {
 	if hex, ok := strings.CutPrefix(label, "0x"); ok {
 		return strings.Trim(hex, "0123456789abcdef") == ""
@@ -75,8 +77,8 @@ func isNumber(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// validPunycode decodes s as RFC 3492 §6.2 has it, and asks whether a character outside ASCII comes out, which is in its place
-// there. Whether such a name could be registered is not asked.
+// validPunycode decodes s as RFC 3492 §6.2 has it, and asks whether a character outside ASCII comes
+// out, which is in its place there. Whether such a name could be registered is not asked.
 func validPunycode(s string) bool {
 	const base, tmin, tmax, skew, damp = 36, 1, 26, 38, 700
 	n, bias, length := 128, 72, 0

@@ -2,10 +2,11 @@ package middleware
 
 import "strings"
 
-// A wildcard under a name where anybody can have one lets anybody's pages connect, with the user's cookies. The whole list of such
-// names (publicsuffix.org) has ten thousand lines and changes every week, so it is no part of this library: a program that cares gives
-// OriginConfig.PublicSuffix. Without it these are known, the ones that are written by mistake: second levels of
-// countries, and where pages are hosted for everybody.
+// A wildcard under a name where anybody can have one lets anybody's pages connect, with the user's
+// cookies. The whole list of such names (publicsuffix.org) has ten thousand lines and changes every
+// week, so it is no part of this library: a program that cares gives OriginConfig.PublicSuffix.
+// Without it these are known, the ones that are written by mistake: second levels of countries, and
+// where pages are hosted for everybody.
 var publicSuffixes = suffixes(`
 	co.uk org.uk me.uk ltd.uk plc.uk net.uk ac.uk gov.uk
 	com.au net.au org.au edu.au gov.au id.au  co.nz net.nz org.nz  co.za org.za web.za

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Rate is how much is allowed: Requests per Per on average, and Burst at once. It is the one idea of a rate here: handshakes,
-// messages and a remote [Limiter] are all counted by it.
+// A Rate is how much is allowed: Requests per Per on average, and Burst at once. It is the one idea
+// of a rate here: handshakes, messages and a remote [Limiter] are all counted by it.
 type Rate struct {
 	Requests int           // per Per; required
 	Per      time.Duration // required
@@ -24,7 +24,8 @@ func PerMinute(n int) Rate { return Rate{Requests: n, Per: time.Minute} }
 // PerHour is the rate of n in an hour.
 func PerHour(n int) Rate { return Rate{Requests: n, Per: time.Hour} }
 
-// Interval is the time in which one token comes back (the emission interval of GCRA), 0 for a Rate that is wrong.
+// Interval is the time in which one token comes back (the emission interval of GCRA), 0 for a Rate
+// that is wrong.
 func (q Rate) Interval() time.Duration {
 	if q.Requests <= 0 || q.Per <= 0 {
 		return 0
@@ -40,7 +41,8 @@ func (q Rate) Capacity() int {
 	return q.Burst
 }
 
-// Check returns every mistake in q, nil if there is none. A full bucket takes at most 73 years to fill.
+// Check returns every mistake in q, nil if there is none. A full bucket takes at most 73 years to
+// fill.
 func (q Rate) Check() error {
 	var wrong mistakes
 	q.check(&wrong)
@@ -63,8 +65,8 @@ func (q Rate) check(wrong *mistakes) {
 	}
 }
 
-// full is the nanoseconds that a whole bucket takes to fill, 0 for a Rate that is wrong. Twice as much can be added to a moment without
-// an overflow.
+// full is the nanoseconds that a whole bucket takes to fill, 0 for a Rate that is wrong. Twice as
+// much can be added to a moment without an overflow.
 func (q Rate) full() int64 {
 	capacity := q.Capacity()
 	if capacity < 0 || capacity > math.MaxInt32 {

@@ -17,12 +17,13 @@ type RateLimitConfig struct {
 	// Rate is how much each key is allowed. Required.
 	Rate Rate
 
-	// RateFor, if given, is the rate of one request: of its tenant or plan. Where ok is false, Rate counts; so it does where the rate is
-	// wrong ([Rate.Check]), and OnError is told. It is called concurrently.
+	// RateFor, if given, is the rate of one request: of its tenant or plan. Where ok is false, Rate
+	// counts; so it does where the rate is wrong ([Rate.Check]), and OnError is told. It is called
+	// concurrently.
 	RateFor func(r *http.Request) (rate Rate, ok bool)
 
-	// Key says who is counted together: [ByIP], [BySubject] (behind the policy that finds out the subject), or a function of the user's
-	// own. nil means ByIP.
+	// Key says who is counted together: [ByIP], [BySubject] (behind the policy that finds out the
+	// subject), or a function of the user's own. nil means ByIP.
 	Key KeyFunc
 
 	// Cost is what a request costs in tokens; below 1 counts as 1. nil means 1.
@@ -31,27 +32,30 @@ type RateLimitConfig struct {
 	// Limiter counts. nil means a [MemoryLimiter] of its own.
 	Limiter Limiter
 
-	// Timeout is how long a request waits for a Limiter of the user's own, also for one that ignores its context. 0 means 250 ms.
+	// Timeout is how long a request waits for a Limiter of the user's own, also for one that
+	// ignores its context. 0 means 250 ms.
 	Timeout time.Duration
 
-	// OnFailure says what happens when the Limiter fails. By default a MemoryLimiter takes over for that request, with the same rate
-	// and key.
+	// OnFailure says what happens when the Limiter fails. By default a MemoryLimiter takes over for
+	// that request, with the same rate and key.
 	OnFailure FailureMode
 
 	// OnError, if given, is told of every failure of the Limiter, and of rates that are wrong.
 	OnError func(r *http.Request, err error)
 
-	// MaxKeys bounds the MemoryLimiter (the only one, or the one that takes over). 0 means [DefaultMaxKeys].
+	// MaxKeys bounds the MemoryLimiter (the only one, or the one that takes over). 0 means
+	// [DefaultMaxKeys].
 	MaxKeys int
 
-	// Name is the policy's name in the RateLimit header fields, and part of the keys that a Limiter of the user's own is asked for: two
-	// that share a Limiter share buckets if they share a name. "" means "default".
+	// Name is the policy's name in the RateLimit header fields, and part of the keys that a Limiter
+	// of the user's own is asked for: two that share a Limiter share buckets if they share a name.
+	// "" means "default".
 	Name string
 }
 
-// A RateLimit is the policy that denies who comes too often: 429 rate_limited;do=backoff;after=…. On HTTP it carries
-// Retry-After, and RateLimit and RateLimit-Policy as draft-ietf-httpapi-ratelimit-headers-10 has them, with the rate that was
-// applied.
+// A RateLimit is the policy that denies who comes too often: 429 rate_limited;do=backoff;after=….
+// On HTTP it carries Retry-After, and RateLimit and RateLimit-Policy as
+// draft-ietf-httpapi-ratelimit-headers-10 has them, with the rate that was applied.
 type RateLimit struct {
 	rate    Rate
 	rateFor func(*http.Request) (Rate, bool)

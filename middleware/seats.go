@@ -15,45 +15,50 @@ type SeatsConfig struct {
 	// Max is the number of live connections per key. Required.
 	Max int
 
-	// MaxFor, if given, is the number for one request: of its tenant or plan. Where ok is false, Max counts. Below 1 there is no
-	// seat. It is called concurrently.
+	// MaxFor, if given, is the number for one request: of its tenant or plan. Where ok is false,
+	// Max counts. Below 1 there is no seat. It is called concurrently.
 	MaxFor func(r *http.Request) (most int, ok bool)
 
-	// Key says who is counted together: [ByIP], [BySubject] (behind the policy that finds out the subject), or a function of the user's
-	// own. nil means ByIP.
+	// Key says who is counted together: [ByIP], [BySubject] (behind the policy that finds out the
+	// subject), or a function of the user's own. nil means ByIP.
 	Key KeyFunc
 
 	// Store counts. nil means a [MemorySeats] of its own, which cannot fail.
 	Store SeatStore
 
-	// Timeout is how long a handshake waits for a Store of the user's own, also for one that ignores its context. 0 means 250 ms.
+	// Timeout is how long a handshake waits for a Store of the user's own, also for one that
+	// ignores its context. 0 means 250 ms.
 	Timeout time.Duration
 
-	// OnFailure says what happens when the Store fails. By default this process counts alone for that connection.
+	// OnFailure says what happens when the Store fails. By default this process counts alone for
+	// that connection.
 	OnFailure FailureMode
 
 	// OnError, if given, is told of every failure of the Store.
 	OnError func(r *http.Request, err error)
 
-	// Name is part of the keys that a Store of the user's own is asked for: two Seats that share a Store count together if they share a
-	// name. "" means "default".
+	// Name is part of the keys that a Store of the user's own is asked for: two Seats that share a
+	// Store count together if they share a name. "" means "default".
 	Name string
 }
 
-// A SeatStore counts the connections of each key. Take takes a seat of key's unless most are taken, and returns how to give it back;
-// give is called exactly once, and returns at once: what waits for a network does so on a goroutine of its own. Take is called
-// concurrently. Its context ends with the request and after [SeatsConfig.Timeout]: a seat that is had later is given back.
+// A SeatStore counts the connections of each key. Take takes a seat of key's unless most are taken,
+// and returns how to give it back; give is called exactly once, and returns at once: what waits for
+// a network does so on a goroutine of its own. Take is called concurrently. Its context ends with
+// the request and after [SeatsConfig.Timeout]: a seat that is had later is given back.
 //
-// [NewMemorySeats] returns one. One that a fleet shares knows keys by [Key.String], and must let go of the seats of a server that is
-// gone.
+// [NewMemorySeats] returns one. One that a fleet shares knows keys by [Key.String], and must let go
+// of the seats of a server that is gone.
 type SeatStore interface {
 	Take(ctx context.Context, key Key, most int) (give func(), ok bool, err error)
 }
 
-// Seats is a policy that allows, and makes the Upgrader take a seat for the connection: when none is left, it is refused with 429
-// too_many_connections;do=backoff, and when that cannot be found out, with 503 seats_unavailable;do=backoff. The Upgrader gives the seat
-// back when the connection is gone, exactly once. It is safe for concurrent use; connections of several Upgraders count together where
-// one Seats is mounted in front of each. Mounted twice in one chain it takes two seats for a connection.
+// Seats is a policy that allows, and makes the Upgrader take a seat for the connection: when none
+// is left, it is refused with 429 too_many_connections;do=backoff, and when that cannot be found
+// out, with 503 seats_unavailable;do=backoff. The Upgrader gives the seat back when the connection
+// is gone, exactly once. It is safe for concurrent use; connections of several Upgraders count
+// together where one Seats is mounted in front of each. Mounted twice in one chain it takes two
+// seats for a connection.
 type Seats struct {
 	max    int
 	maxFor func(*http.Request) (int, bool)
@@ -80,7 +85,8 @@ func NewSeats(cfg SeatsConfig) (*Seats, error) {
 	return s, nil
 }
 
-// Seats mounts a [Seats] of its own; mount one [NewSeats] with [Chain.Use] in several places where they shall count together.
+// Seats mounts a [Seats] of its own; mount one [NewSeats] with [Chain.Use] in several places where
+// they shall count together.
 func (c Chain) Seats(cfg SeatsConfig) func(http.Handler) http.Handler {
 	s, err := NewSeats(cfg)
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// MemorySeats is a [SeatStore] of this process. Its memory is bounded by the number of live connections.
+// MemorySeats is a [SeatStore] of this process. Its memory is bounded by the number of live
+// connections.
 type MemorySeats struct {
 	seed   maphash.Seed
 	shards [16]seatShard
@@ -17,8 +18,8 @@ type seatShard struct {
 	taken map[Key]int
 }
 
-// NewMemorySeats returns a MemorySeats of its own, for a test of what a Store is asked, or to share between several [Seats]: with
-// different numbers, for example.
+// NewMemorySeats returns a MemorySeats of its own, for a test of what a Store is asked, or to share
+// between several [Seats]: with different numbers, for example.
 func NewMemorySeats() *MemorySeats { return &MemorySeats{seed: maphash.MakeSeed()} }
 
 // Take never fails and never waits.

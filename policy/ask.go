@@ -10,9 +10,10 @@ import (
 
 var panicked = Close(codes.InternalServerError, "internal_error")
 
-// Ask returns p's verdict. A panic in p is a denial with 500 internal_error, whose cause is a [*PanicError]: links ask their
-// policies this way, and the combinators of this package those that they combine. So whatever [Hidden] or [Named] say of a
-// policy holds for its panics too, and an alternative of [Any] that panics is one that could not decide.
+// Ask returns p's verdict. A panic in p is a denial with 500 internal_error, whose cause is a
+// [*PanicError]: links ask their policies this way, and the combinators of this package those that
+// they combine. So whatever [Hidden] or [Named] say of a policy holds for its panics too, and an
+// alternative of [Any] that panics is one that could not decide.
 func Ask(p Policy, r *http.Request) (v Verdict) {
 	returned := false
 	defer func() {

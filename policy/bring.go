@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A bring is one thing that a verdict brings along. The list is immutable and shared by copies of the verdict,
-// so that With methods keep value semantics.
+// A bring is one thing that a verdict brings along. The list is immutable and shared by copies of
+// the verdict, so that With methods keep value semantics.
 type bring struct {
 	prev  *bring
 	kind  kind
@@ -45,27 +45,31 @@ type Expiry struct {
 	Subject string
 }
 
-// A Seat is a place that a live connection takes. The Upgrader takes it when it admits the connection, and gives it back
-// exactly once, however the connection ends or the upgrade fails. The methods of different seats are called concurrently.
+// A Seat is a place that a live connection takes. The Upgrader takes it when it admits the
+// connection, and gives it back exactly once, however the connection ends or the upgrade fails. The
+// methods of different seats are called concurrently.
 type Seat interface {
-	// Take reports whether there was one left. An error means that this could not be found out. ctx ends with the request, and
-	// when the Upgrader stops waiting; a seat that is taken after that is given back.
+	// Take reports whether there was one left. An error means that this could not be found out. ctx
+	// ends with the request, and when the Upgrader stops waiting; a seat that is taken after that
+	// is given back.
 	Take(ctx context.Context) (ok bool, err error)
 
-	// Give gives back a seat that was taken. It returns at once: what has to wait for a network does so on a goroutine of its own.
+	// Give gives back a seat that was taken. It returns at once: what has to wait for a network
+	// does so on a goroutine of its own.
 	Give()
 }
 
-// A LocalSeat is a Seat whose Take returns at once: it counts in this process, or bounds its waiting itself. The Upgrader calls it
-// directly, and spares the goroutine by which it bounds the waiting for others.
+// A LocalSeat is a Seat whose Take returns at once: it counts in this process, or bounds its
+// waiting itself. The Upgrader calls it directly, and spares the goroutine by which it bounds the
+// waiting for others.
 type LocalSeat interface {
 	Seat
 	Local()
 }
 
-// WithValue brings a value along for later policies and the endpoint, which find it in the request's context under key.
-// Only an allow that was enforced delivers it. key should be of an unexported type, as with [context.WithValue];
-// one that is nil or does not compare panics.
+// WithValue brings a value along for later policies and the endpoint, which find it in the
+// request's context under key. Only an allow that was enforced delivers it. key should be of an
+// unexported type, as with [context.WithValue]; one that is nil or does not compare panics.
 func (v Verdict) WithValue(key, value any) Verdict {
 	mustCompare("WithValue: key", key)
 	return v.with(bring{kind: valueBring, key: key, value: value})
@@ -76,8 +80,9 @@ func (v Verdict) WithTag(key, value string) Verdict {
 	return v.with(bring{kind: tagBring, name: key, text: value})
 }
 
-// WithExpiry brings an expiry along: the live connection is closed at that time, with 4401 token_expired;do=refresh. Of several
-// the earliest counts. A zero time panics, as does an Owner that does not compare.
+// WithExpiry brings an expiry along: the live connection is closed at that time, with 4401
+// token_expired;do=refresh. Of several the earliest counts. A zero time panics, as does an Owner
+// that does not compare.
 func (v Verdict) WithExpiry(e Expiry) Verdict {
 	mustCompare("WithExpiry: Owner", e.Owner)
 	if e.At.IsZero() {
@@ -86,8 +91,9 @@ func (v Verdict) WithExpiry(e Expiry) Verdict {
 	return v.with(bring{kind: expiryBring, value: e})
 }
 
-// WithSeat brings a seat along. If none is left, the connection is refused with 429 too_many_connections, and if that cannot be
-// found out with 503 seats_unavailable, in the name of the policy whose verdict v is. nil panics.
+// WithSeat brings a seat along. If none is left, the connection is refused with 429
+// too_many_connections, and if that cannot be found out with 503 seats_unavailable, in the name of
+// the policy whose verdict v is. nil panics.
 func (v Verdict) WithSeat(s Seat) Verdict {
 	if s == nil {
 		panic("policy: WithSeat: the seat is nil")
@@ -95,9 +101,9 @@ func (v Verdict) WithSeat(s Seat) Verdict {
 	return v.with(bring{kind: seatBring, value: s})
 }
 
-// WithHeader adds a header field to a denial's HTTP form, such as WWW-Authenticate. It goes nowhere in a close frame, and
-// not with an allow. The name is put into canonical form ([http.CanonicalHeaderKey]); it panics if it is no field name (RFC 9110
-// §5.1).
+// WithHeader adds a header field to a denial's HTTP form, such as WWW-Authenticate. It goes nowhere
+// in a close frame, and not with an allow. The name is put into canonical form
+// ([http.CanonicalHeaderKey]); it panics if it is no field name (RFC 9110 §5.1).
 func (v Verdict) WithHeader(name, value string) Verdict {
 	if !isToken(name) {
 		panic(fmt.Sprintf("policy: WithHeader: %q is no field name", name))
@@ -138,7 +144,8 @@ func (v Verdict) Brings() bool {
 	return false
 }
 
-// Value returns what [Verdict.WithValue] brought under key, the last one if there are several; nil if there is none.
+// Value returns what [Verdict.WithValue] brought under key, the last one if there are several; nil
+// if there is none.
 func (v Verdict) Value(key any) any {
 	for b := v.brings; b != nil; b = b.prev {
 		if b.kind == valueBring && b.key == key {

@@ -13,10 +13,11 @@ var (
 	errNoName    = errors.New("policy.Named: name is empty")
 )
 
-// Any returns a policy that allows what one of ps allows. They are asked in order, and the first that allows wins; what
-// it brings along counts, and nothing of those before it. If all deny, the answer is the first [Reject], else the
-// first 5xx (it could not decide, and might have allowed), else the first denial that judged a credential, else the first of those
-// that found none of their kind ([Verdict.Missing]; among these too a Reject comes first).
+// Any returns a policy that allows what one of ps allows. They are asked in order, and the first
+// that allows wins; what it brings along counts, and nothing of those before it. If all deny, the
+// answer is the first [Reject], else the first 5xx (it could not decide, and might have allowed),
+// else the first denial that judged a credential, else the first of those that found none of their
+// kind ([Verdict.Missing]; among these too a Reject comes first).
 //
 // Reports name the alternative that decided.
 //
@@ -70,8 +71,8 @@ func (a anyOf) CheckMount(m Mounting) error {
 	return errors.Join(errs...)
 }
 
-// When returns a policy that asks p only where cond is true, and allows everything else. A condition that an attacker can
-// choose (a header, a query parameter) is a way around p.
+// When returns a policy that asks p only where cond is true, and allows everything else. A
+// condition that an attacker can choose (a header, a query parameter) is a way around p.
 func When(cond func(r *http.Request) bool, p Policy) Policy { return when{cond, p} }
 
 type when struct {
@@ -96,11 +97,12 @@ func (w when) CheckMount(m Mounting) error {
 	return err
 }
 
-// Named returns p under another name in reports, and changes nothing else. Of several names the outermost counts.
+// Named returns p under another name in reports, and changes nothing else. Of several names the
+// outermost counts.
 func Named(name string, p Policy) Policy { return named{name, p} }
 
-// Hidden returns p with every denial as a [Reject]: scripts do not learn of it. That is so when p panics, too, and when a seat
-// that it brings cannot be had.
+// Hidden returns p with every denial as a [Reject]: scripts do not learn of it. That is so when p
+// panics, too, and when a seat that it brings cannot be had.
 func Hidden(p Policy) Policy { return hidden{p} }
 
 type hidden struct{ policy Policy }

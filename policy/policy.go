@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// A Policy decides about a request. Judge is called concurrently, before anything is written or upgraded. It must not
-// write to the connection or consume the body, and should not block for long: the client waits. A panic in it denies
-// the request with 500 and is reported.
+// A Policy decides about a request. Judge is called concurrently, before anything is written or
+// upgraded. It must not write to the connection or consume the body, and should not block for long:
+// the client waits. A panic in it denies the request with 500 and is reported.
 type Policy interface {
 	Judge(r *http.Request) Verdict
 }
@@ -21,7 +21,8 @@ type Func func(r *http.Request) Verdict
 // Judge calls f.
 func (f Func) Judge(r *http.Request) Verdict { return f(r) }
 
-// Name returns the function's name ("main.membersOnly"), which reports use unless [Named] gives a better one.
+// Name returns the function's name ("main.membersOnly"), which reports use unless [Named] gives a
+// better one.
 func (f Func) Name() string {
 	fn := runtime.FuncForPC(reflect.ValueOf(f).Pointer())
 	if fn == nil {
@@ -31,7 +32,8 @@ func (f Func) Name() string {
 	return strings.TrimSuffix(name[strings.LastIndexByte(name, '/')+1:], "-fm")
 }
 
-// A Namer is a policy that names itself. Names are labels of metrics: constant, few, without anything of the request.
+// A Namer is a policy that names itself. Names are labels of metrics: constant, few, without
+// anything of the request.
 type Namer interface {
 	Name() string
 }
@@ -50,8 +52,8 @@ type Mounting struct {
 	Observer     any      // the Upgrader's, for a policy that must be told what became of requests
 }
 
-// A MountChecker is a policy that can be mounted wrongly. CheckMount is called when it is mounted; its error, with all
-// mistakes in it, is a panic there. The combinators of this package forward it.
+// A MountChecker is a policy that can be mounted wrongly. CheckMount is called when it is mounted;
+// its error, with all mistakes in it, is a panic there. The combinators of this package forward it.
 type MountChecker interface {
 	CheckMount(m Mounting) error
 }
@@ -67,7 +69,8 @@ func CheckMount(p Policy, m Mounting) error {
 	return nil
 }
 
-// isNil sees through the interface: a nil Func or a nil pointer in a Policy would panic at the first request only.
+// isNil sees through the interface: a nil Func or a nil pointer in a Policy would panic at the
+// first request only.
 func isNil(p Policy) bool {
 	if p == nil {
 		return true

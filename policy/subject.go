@@ -7,8 +7,9 @@ import (
 
 type subjectKey struct{}
 
-// WithSubject brings along who this is: a user, a service, the owner of an API key. Later policies, key functions and the
-// endpoint learn it from [Subject], whichever policy it was that found it out. An empty subject is nobody, and changes nothing.
+// WithSubject brings along who this is: a user, a service, the owner of an API key. Later policies,
+// key functions and the endpoint learn it from [Subject], whichever policy it was that found it
+// out. An empty subject is nobody, and changes nothing.
 func (v Verdict) WithSubject(subject string) Verdict {
 	if subject == "" {
 		return v
@@ -22,15 +23,15 @@ func (v Verdict) Subject() string {
 	return subject
 }
 
-// Subject returns who the request is from: what an allowing verdict further out said with [Verdict.WithSubject], the innermost
-// if several did. ok is false if none did; subject is then "".
+// Subject returns who the request is from: what an allowing verdict further out said with
+// [Verdict.WithSubject], the innermost if several did. ok is false if none did; subject is then "".
 func Subject(r *http.Request) (subject string, ok bool) {
 	subject, _ = r.Context().Value(subjectKey{}).(string)
 	return subject, subject != ""
 }
 
-// WithSubject returns a copy of r for which [Subject] returns subject: for tests of what stands behind the policy that finds it
-// out.
+// WithSubject returns a copy of r for which [Subject] returns subject: for tests of what stands
+// behind the policy that finds it out.
 func WithSubject(r *http.Request, subject string) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), subjectKey{}, subject))
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/wsverdict/wsverdict/codes"
 )
 
-// A Verdict is a decision: to allow, to [Close] (a script may know why) or to [Reject] (it may not). It is a small value:
-// the methods beginning with With return a changed copy.
+// A Verdict is a decision: to allow, to [Close] (a script may know why) or to [Reject] (it may
+// not). It is a small value: the methods beginning with With return a changed copy.
 //
 // The zero Verdict denies with 500: who forgets to decide lets nobody in.
 //
-// A denial is usable as an error, from an endpoint's function or a session; [errors.As] finds it, and it unwraps to its
-// cause. Verdicts do not compare with ==; use the accessors, or [errors.Is], which compares form, code and slug.
+// A denial is usable as an error, from an endpoint's function or a session; [errors.As] finds it,
+// and it unwraps to its cause. Verdicts do not compare with ==; use the accessors, or [errors.Is],
+// which compares form, code and slug.
 type Verdict struct {
 	_      [0]func() // an allowing verdict may bring things along: == would answer a question nobody asks
 	form   form
@@ -50,14 +51,15 @@ var undecidedReason = codes.NewReason("undecided", 0, 0)
 // Allow lets the request on to the next link.
 func Allow() Verdict { return Verdict{form: allow} }
 
-// Close denies, and a script may know: on a WebSocket handshake the connection is accepted and at once closed with code and
-// slug; wherever that cannot be (a plain request, an Origin that was not vetted, …) it is the code's HTTP status.
+// Close denies, and a script may know: on a WebSocket handshake the connection is accepted and at
+// once closed with code and slug; wherever that cannot be (a plain request, an Origin that was not
+// vetted, …) it is the code's HTTP status.
 //
 // Close panics if code is outside 4000–4999 or slug is not one ([codes.Reason]).
 func Close(code codes.Code, slug string) Verdict { return deny(closeForm, code, slug) }
 
-// Reject denies with the code's HTTP status, before any upgrade, always. A browser script sees 1006 and an empty reason.
-// It panics as [Close] does.
+// Reject denies with the code's HTTP status, before any upgrade, always. A browser script sees 1006
+// and an empty reason. It panics as [Close] does.
 func Reject(code codes.Code, slug string) Verdict { return deny(rejectForm, code, slug) }
 
 func deny(f form, code codes.Code, slug string) Verdict {
@@ -70,8 +72,8 @@ func deny(f form, code codes.Code, slug string) Verdict {
 // Allowed reports whether v lets the request on.
 func (v Verdict) Allowed() bool { return v.form == allow }
 
-// Hidden reports whether v is a denial that scripts must not learn about: a [Reject]. It is true for an allow that went through
-// [Verdict.Hide] as well.
+// Hidden reports whether v is a denial that scripts must not learn about: a [Reject]. It is true
+// for an allow that went through [Verdict.Hide] as well.
 func (v Verdict) Hidden() bool { return v.form == rejectForm || v.form == allow && v.flags&hide != 0 }
 
 // IsMissing reports whether v is a denial that went through [Verdict.Missing].
@@ -85,8 +87,8 @@ func (v Verdict) Code() codes.Code {
 	return v.code
 }
 
-// Status returns a denial's HTTP status, 400–599: the one declared with [Verdict.WithStatus], else the one that the code
-// mirrors, else 403 (an application's own code). It is 0 for an allow.
+// Status returns a denial's HTTP status, 400–599: the one declared with [Verdict.WithStatus], else
+// the one that the code mirrors, else 403 (an application's own code). It is 0 for an allow.
 func (v Verdict) Status() int {
 	if v.form == allow {
 		return 0
@@ -100,8 +102,8 @@ func (v Verdict) Status() int {
 	return http.StatusForbidden
 }
 
-// Reason returns what a denial tells the client: slug, action (the code's default where none was given) and wait. It is the
-// zero Reason for an allow.
+// Reason returns what a denial tells the client: slug, action (the code's default where none was
+// given) and wait. It is the zero Reason for an allow.
 func (v Verdict) Reason() codes.Reason {
 	r := v.reason
 	switch v.form {
@@ -122,10 +124,12 @@ func (v Verdict) Slug() string { return v.Reason().Slug() }
 // Action returns the reason's action.
 func (v Verdict) Action() codes.Action { return v.Reason().Action() }
 
-// After returns how long the client should wait before it tries again, in whole seconds; 0 if that is not known.
+// After returns how long the client should wait before it tries again, in whole seconds; 0 if that
+// is not known.
 func (v Verdict) After() time.Duration { return v.Reason().After() }
 
-// Detail returns the sentence for people in a denial's HTTP form: the one given, else the code's text.
+// Detail returns the sentence for people in a denial's HTTP form: the one given, else the code's
+// text.
 func (v Verdict) Detail() string {
 	if v.detail != "" || v.form == allow {
 		return v.detail
@@ -136,7 +140,8 @@ func (v Verdict) Detail() string {
 // Cause returns the error behind a denial. It is reported to the Observer and never sent.
 func (v Verdict) Cause() error { return v.cause }
 
-// Policy returns the name of the policy that decided, where [Named] gave one or [Any] chose it; "" if none did.
+// Policy returns the name of the policy that decided, where [Named] gave one or [Any] chose it; ""
+// if none did.
 func (v Verdict) Policy() string { return v.policy }
 
 // WithAction says what the client should do, instead of the code's default.
@@ -145,15 +150,16 @@ func (v Verdict) WithAction(do codes.Action) Verdict {
 	return v
 }
 
-// WithAfter says how long the client should wait before it tries again. It is rounded up to whole seconds, and cut at
-// [codes.MaxAfter]. On HTTP it is Retry-After.
+// WithAfter says how long the client should wait before it tries again. It is rounded up to whole
+// seconds, and cut at [codes.MaxAfter]. On HTTP it is Retry-After.
 func (v Verdict) WithAfter(d time.Duration) Verdict {
 	v.reason = v.reason.WithAfter(d)
 	return v
 }
 
-// WithStatus declares the HTTP status of an application's own code. It panics outside 400–599, and where the code
-// mirrors another status: the two forms of one denial must not contradict each other.
+// WithStatus declares the HTTP status of an application's own code. It panics outside 400–599, and
+// where the code mirrors another status: the two forms of one denial must not contradict each
+// other.
 func (v Verdict) WithStatus(status int) Verdict {
 	if _, ok := codes.FromStatus(status); !ok {
 		panic(fmt.Sprintf("policy: status %d: want 400-599", status))
@@ -165,7 +171,8 @@ func (v Verdict) WithStatus(status int) Verdict {
 	return v
 }
 
-// WithDetail replaces the sentence for people in the HTTP form. It is sent: nothing internal belongs into it.
+// WithDetail replaces the sentence for people in the HTTP form. It is sent: nothing internal
+// belongs into it.
 func (v Verdict) WithDetail(sentence string) Verdict {
 	v.detail = sentence
 	return v
@@ -177,15 +184,17 @@ func (v Verdict) WithCause(err error) Verdict {
 	return v
 }
 
-// Missing marks a denial that means: no credential of the kind that this policy looks at was given. In [Any] it loses to every
-// denial of a policy that did look at one, so that a client hears of the credential that it has.
+// Missing marks a denial that means: no credential of the kind that this policy looks at was given.
+// In [Any] it loses to every denial of a policy that did look at one, so that a client hears of the
+// credential that it has.
 func (v Verdict) Missing() Verdict {
 	v.flags |= missing
 	return v
 }
 
-// Hide turns a [Close] into a [Reject] with the same code and slug; the zero Verdict is hidden as well. A Reject stays as it is. So
-// does an allow, but if a seat that it brings cannot be had, that denial is a Reject.
+// Hide turns a [Close] into a [Reject] with the same code and slug; the zero Verdict is hidden as
+// well. A Reject stays as it is. So does an allow, but if a seat that it brings cannot be had, that
+// denial is a Reject.
 func (v Verdict) Hide() Verdict {
 	switch v.form {
 	case allow:
@@ -213,7 +222,8 @@ func (v Verdict) Error() string {
 // Unwrap returns the cause.
 func (v Verdict) Unwrap() error { return v.cause }
 
-// Is reports whether target is a Verdict of the same outcome: the same form, code and slug. [errors.Is] calls it.
+// Is reports whether target is a Verdict of the same outcome: the same form, code and slug.
+// [errors.Is] calls it.
 func (v Verdict) Is(target error) bool {
 	t, ok := target.(Verdict)
 	return ok && v.form == t.form && v.Code() == t.Code() && v.Slug() == t.Slug()

@@ -1,6 +1,7 @@
 package upgrade
 
-// Observers are several as one: each is told of everything, in order. A panic of one is logged, and keeps nothing from the others.
+// Observers are several as one: each is told of everything, in order. A panic of one is logged, and
+// keeps nothing from the others.
 //
 //	up := &upgrade.Upgrader{Observer: upgrade.Observers{brake, metrics}}
 type Observers []Observer

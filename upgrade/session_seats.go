@@ -11,8 +11,8 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-// maxTaking is how many seats may be asked for at a time, those that nobody waits for any more included: what hangs
-// costs a bounded number of goroutines.
+// maxTaking is how many seats may be asked for at a time, those that nobody waits for any more
+// included: what hangs costs a bounded number of goroutines.
 const maxTaking = 1024
 
 var (
@@ -94,7 +94,8 @@ func takeNow(ctx context.Context, seat policy.Seat) (v policy.Verdict) {
 	return policy.Allow()
 }
 
-// takeInTime asks a seat that may ignore its context, and waits no longer than seatTimeout. A seat that is had later is given back.
+// takeInTime asks a seat that may ignore its context, and waits no longer than seatTimeout. A seat
+// that is had later is given back.
 func (c *config) takeInTime(ctx context.Context, seat policy.Seat) policy.Verdict {
 	if c.taking.Add(1) > maxTaking {
 		c.taking.Add(-1)
@@ -115,8 +116,8 @@ func (c *config) takeInTime(ctx context.Context, seat policy.Seat) policy.Verdic
 	return t.verdict
 }
 
-// A taking is shared by a handshake and the goroutine that asks for its seat. Who is first to set over, by answering or by
-// leaving, decides whether the seat is had.
+// A taking is shared by a handshake and the goroutine that asks for its seat. Who is first to set
+// over, by answering or by leaving, decides whether the seat is had.
 type taking struct {
 	verdict policy.Verdict
 	over    atomic.Bool

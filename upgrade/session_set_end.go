@@ -20,8 +20,8 @@ func (u *Upgrader) End(v policy.Verdict, within time.Duration, tag policy.Tag, m
 	return u.end("End", v, within, selection{tags: append([]policy.Tag{tag}, more...)})
 }
 
-// EndAll is [Upgrader.End] for every live connection, whatever its tags. Unlike [Upgrader.Shutdown] it
-// refuses nobody who comes later.
+// EndAll is [Upgrader.End] for every live connection, whatever its tags. Unlike [Upgrader.Shutdown]
+// it refuses nobody who comes later.
 func (u *Upgrader) EndAll(v policy.Verdict, within time.Duration) int {
 	return u.end("EndAll", v, within, selection{})
 }
@@ -47,7 +47,8 @@ func (u *Upgrader) end(name string, v policy.Verdict, within time.Duration, s se
 	return len(found)
 }
 
-// A selection says which connections are meant: those that have all of tags, and not the spared one.
+// A selection says which connections are meant: those that have all of tags, and not the spared
+// one.
 type selection struct {
 	tags   []policy.Tag // of its own; none means all connections
 	spared *policy.Tag  // nil for none
