@@ -45,9 +45,11 @@ type BrakeConfig struct {
 // second for as long as they are denied, whatever their after was. A Brake knows when a key was
 // told to come back, and
 //
-//   - who comes earlier more than Patience times is told a growing wait: 4429 slow_down;do=backoff;after=4, 8, 16;
-//   - who does not listen to that either is answered with a status for the time of Block, 429 before any upgrade. That costs next to
-//     nothing, a browser's backoff counts it as a failure, and no token, body or query is looked at for it.
+//   - who comes earlier more than Patience times is told a growing wait: 4429
+//     slow_down;do=backoff;after=4, then 8 and 16;
+//   - who does not listen to that either is answered with a status for the time of Block, 429
+//     before any upgrade. That costs next to nothing, a browser's backoff counts it as a failure,
+//     and no token, body or query is looked at for it.
 //
 // After Block the key is judged by the policies behind again, so that nobody stays locked out when
 // the reason for the denials has gone. Each wait that is kept halves what a key has on its record,

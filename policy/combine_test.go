@@ -218,6 +218,10 @@ func TestPanicsInsideCombinators(t *testing.T) {
 				}
 			}
 		}
+		bare := policy.Func(func(*http.Request) policy.Verdict { panic(value) })
+		if v := policy.Hidden(bare).Judge(newRequest()); v.Allowed() || !v.Hidden() || v.Slug() != "internal_error" {
+			t.Errorf("Hidden alone: %v, hidden %v", v, v.Hidden())
+		}
 		if v := policy.Any(panics, always(allowed)).Judge(newRequest()); !v.Allowed() {
 			t.Errorf("the other alternative was not asked: %v", v)
 		}
