@@ -58,38 +58,43 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.serve(w
 func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := e.now()
 	p.since = e.since(r, p)
-	deny := func(v policy.Verdict, by string) {
-		e.settle(w, r, p, &denial{verdict: v, policy: by, start: start})
+	deny := func(v policy.Verdict, by string, why Why) {
+		e.settle(w, r, p, &denial{verdict: v, policy: by, why: why, start: start})
 	}
 	key, fault := handshake.Check(r)
 	if fault != handshake.None {
-		deny(refusals[fault], "handshake")
+		why, err := whyFault(r, fault)
+		deny(refusals[fault].WithCause(err), "handshake", why)
 		return
 	}
 	if e.live.shuttingDown() {
-		deny(restarting(), "shutdown")
+		deny(restarting(), "shutdown", 0)
 		return
 	}
 	if !e.vetted(r, p) {
-		deny(refuseOrigin.WithCause(errOriginUnknown), "origin")
+		deny(refuseOrigin.WithCause(foreignOrigin(r)), "origin", WhyOrigin)
 		return
 	}
-	subprotocol, fault := handshake.Choose(r, e.subprotocols)
-	if fault != handshake.None {
-		deny(refusals[fault], "handshake")
+	choice, fault := handshake.Choose(r, e.subprotocols)
+	switch {
+	case fault == handshake.NoSubprotocol && choice.Refused:
+		deny(noSubprotocol, "handshake", 0)
+		return
+	case fault != handshake.None:
+		deny(refusals[fault], "handshake", WhySubprotocol)
 		return
 	}
 	session, err := e.call(r)
 	if err != nil {
-		deny(asDenial(err), "endpoint")
+		deny(asDenial(err), "endpoint", 0)
 		return
 	}
-	conn := newConn(e.config, subprotocol)
+	conn := newConn(e.config, choice.Subprotocol)
 	if refusal, by := conn.takePlace(r, p.since); refusal != nil {
-		deny(*refusal, by)
+		deny(*refusal, by, 0)
 		return
 	}
-	e.admit(w, r, accepted{key, subprotocol}, conn, session, start)
+	e.admit(w, r, accepted{key, choice.Subprotocol}, conn, session, start)
 }
 
 // takePlace takes the seats that the chain's verdicts asked for, and puts the connection where it can be found. If it cannot,
@@ -187,7 +192,7 @@ func (c *config) admit(w http.ResponseWriter, r *http.Request, hs accepted, conn
 		v = asDenial(err).Hide()
 		status = v.Status()
 		a = answer{outcome: Answered, why: WhyHijack, err: err}
-		writeProblem(w, r, &v)
+		writeProblem(w, r, &v, WhyHijack)
 	} else if err := taken.Answer(handshake.AppendSwitching(taken.Buffer(), hs.key, hs.subprotocol, w.Header()), after(c.writeTimeout)); err != nil {
 		a = answer{outcome: Lost, err: err}
 	} else {

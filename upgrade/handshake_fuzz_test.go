@@ -39,7 +39,9 @@ func isHandshake(r *http.Request) bool {
 		has("Connection", "upgrade") && has("Upgrade", "websocket") &&
 		one("Sec-WebSocket-Version") == "13" && err == nil && len(key) == 16 &&
 		r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
-		(len(subprotocols) == 0 || whole && slices.Contains(offered, "chat.v1")) &&
+		(len(subprotocols) == 0 || whole && slices.ContainsFunc(offered, func(o string) bool {
+			return o == "chat.v1" || o == "wsverdict.v1" || o == "wsverdict.refused" // the last is answered if only to refuse
+		})) &&
 		(len(r.Header.Values("Origin")) == 0 || reference.SameOrigin(one("Origin"), r.Host))
 }
 

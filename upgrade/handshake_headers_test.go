@@ -87,7 +87,13 @@ func TestStatusReplacesContent(t *testing.T) {
 		h.Set("Content-Length", "5")
 		h.Set("Content-Encoding", "gzip")
 		h.Set("Etag", `"x"`)
-		h.Set("Cache-Control", "private")
+		h.Set("Cache-Control", "public, max-age=60")
+		h.Set("Expires", "Thu, 01 Jan 2099 00:00:00 GMT")
+		h.Set("Content-Disposition", "attachment")
+		h.Set("Content-Range", "bytes 0-4/5")
+		h.Set("Content-Language", "de")
+		h.Set("Content-Security-Policy", "default-src 'none'")
+		h.Set("Accept-Ranges", "bytes")
 		h.Set("X-Request-Id", "42")
 		h.Set("Www-Authenticate", "Basic")
 		up.Use(always(expired.WithAfter(1500*1e6).WithHeader("Www-Authenticate", "Bearer")))(forbidden(t)).ServeHTTP(w, r)
@@ -98,8 +104,9 @@ func TestStatusReplacesContent(t *testing.T) {
 		t.Errorf("Content-Length %d is the outer handler's", res.ContentLength)
 	}
 	for name, want := range map[string]string{
-		"Content-Type": "application/problem+json", "X-Content-Type-Options": "nosniff", "Cache-Control": "private",
-		"Content-Encoding": "", "Etag": "", "X-Request-Id": "42", "Www-Authenticate": "Basic|Bearer", "Retry-After": "2",
+		"Content-Type": "application/problem+json", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+		"Content-Encoding": "", "Etag": "", "Expires": "", "Content-Disposition": "", "Content-Range": "", "Content-Language": "",
+		"Accept-Ranges": "", "Content-Security-Policy": "default-src 'none'", "Vary": "", "X-Request-Id": "42", "Www-Authenticate": "Basic|Bearer", "Retry-After": "2",
 	} {
 		if got := strings.Join(res.Header[name], "|"); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
@@ -110,7 +117,7 @@ func TestStatusReplacesContent(t *testing.T) {
 	if got := problemOf(t, res); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	c.send(request("HEAD /ws HTTP/1.1"))
+	c.send(request("HEAD /ws HTTP/1.1", "-Upgrade"))
 	if res, err := http.ReadResponse(c.in, &http.Request{Method: "HEAD"}); err != nil || res.StatusCode != 401 {
 		t.Errorf("HEAD: got %v, %v", res, err)
 	}

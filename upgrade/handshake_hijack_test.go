@@ -81,8 +81,7 @@ func TestHijackFailureNamesTheType(t *testing.T) {
 			if !errors.Is(e.Err, tc.is) || !errors.As(e.Err, &he) || !strings.Contains(e.Err.Error(), tc.typ) {
 				t.Errorf("%s: got error %v", tc.name, e.Err)
 			}
-			c.send(request()) // the connection is still net/http's
-			c.response()
+			c.wantEOF() // the connection is still net/http's, which ends it
 		}
 	}
 }

@@ -94,7 +94,11 @@ func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		l.observe(Event{Kind: Shadowed, Request: r, Policy: l.reportName(&v), Verdict: v, Duration: l.elapsed(start)})
 		v = policy.Allow() // and whatever it brought stays here
 	case !v.Allowed():
-		l.settle(w, r, p, &denial{verdict: v, policy: l.reportName(&v), start: start})
+		d := denial{verdict: v, policy: l.reportName(&v), start: start}
+		if l.kind == originCheck && v.Code() == codes.Forbidden { // and not a panic
+			d.why = WhyOrigin
+		}
+		l.settle(w, r, p, &d)
 		return
 	}
 	carried := v.Brings()

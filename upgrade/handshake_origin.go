@@ -1,8 +1,11 @@
 package upgrade
 
 import (
+	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/wsverdict/wsverdict/upgrade/internal/origin"
 )
@@ -77,4 +80,38 @@ func (c *config) vetted(r *http.Request, p pass) bool {
 		}
 	}
 	return false
+}
+
+// An OriginError says that an Origin is not this server's own, and that no Origin link has let it pass.
+type OriginError struct {
+	Origin string // as the client sent it
+	Host   string // that the request arrived with
+}
+
+// Error gives both, shortened: they are the client's. It asks about proxies where Host looks rewritten: an
+// address or a short name, which pages are rarely from, or the right name without its port.
+func (e *OriginError) Error() string {
+	text := fmt.Sprintf("upgrade: Origin %.100s, Host %.100s", e.Origin, e.Host)
+	if e.looksRewritten() {
+		text += ": does a proxy rewrite Host? (docs/proxies.md)"
+	}
+	return text
+}
+
+func (e *OriginError) looksRewritten() bool {
+	o, err := ParseOrigin(e.Origin)
+	at, ok := origin.ParseAuthority(e.Host)
+	if err != nil || !ok {
+		return false
+	}
+	_, notAddress := netip.ParseAddr(strings.Trim(at.Host, "[]"))
+	return at.Host == o.Host || notAddress == nil || !strings.Contains(at.Host, ".")
+}
+
+// foreignOrigin is the error for r, whose Origin was not vetted.
+func foreignOrigin(r *http.Request) error {
+	if header := originOf(r); header.lines == 1 {
+		return &OriginError{header.value, r.Host}
+	}
+	return errOriginLines
 }

@@ -262,7 +262,7 @@ func TestOriginDenialsSayWhy(t *testing.T) {
 		_, res := handshake(t, addr, change)
 		wantStatus(t, res, 403)
 		e := events.next(t)
-		if e.Policy != "origin" || e.Outcome != upgrade.Answered || e.Why != upgrade.WhyHidden || e.Status != 403 {
+		if e.Policy != "origin" || e.Outcome != upgrade.Answered || e.Why != upgrade.WhyOrigin || e.Status != 403 {
 			t.Errorf("%s: got %+v", change, e)
 		}
 		causes = append(causes, e.Verdict.Cause().Error())

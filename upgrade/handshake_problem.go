@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,14 +13,14 @@ import (
 
 var problems = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
 
-// writeProblem answers with a denial's HTTP form: application/problem+json (RFC 9457) that says no more than the close
-// frame would, and Retry-After (RFC 9110 §10.2.3) where a wait is known.
-func writeProblem(w http.ResponseWriter, r *http.Request, v *policy.Verdict) error {
-	writeProblemHeader(w.Header(), v)
-	if r.ContentLength != 0 && len(r.Header["Upgrade"]) > 0 {
-		// net/http would wait for the body of what pretends to be a handshake before it answers.
-		w.Header().Set("Connection", "close")
-	}
+// writeProblem answers with a denial's HTTP form: application/problem+json (RFC 9457) that says no more
+// than the close frame would, and Retry-After (RFC 9110 §10.2.3) where a wait is known.
+func writeProblem(w http.ResponseWriter, r *http.Request, v *policy.Verdict, why Why) error {
+	// A proxy that opens its tunnel without looking at the status must find nobody at its end: what the
+	// client sends next would reach this server as a request of its own. And net/http would wait for the
+	// body of what pretends to be a handshake.
+	closes := len(r.Header["Upgrade"]) > 0 && r.ProtoMajor == 1
+	writeProblemHeader(w.Header(), v, closes, why == WhyOrigin)
 	w.WriteHeader(v.Status())
 	if r.Method == http.MethodHead {
 		return nil
@@ -31,12 +32,23 @@ func writeProblem(w http.ResponseWriter, r *http.Request, v *policy.Verdict) err
 	return err
 }
 
-func writeProblemHeader(h http.Header, v *policy.Verdict) {
-	// What an outer handler prepared for its own content is not true of this one.
-	for _, name := range [...]string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
-		delete(h, name)
+// isContent reports whether a field describes what an outer handler prepared, which is not true of a
+// denial: its content, how long it may be kept, and how to ask for parts of it.
+func isContent(name string) bool {
+	switch name {
+	case "Age", "Accept-Ranges", "Cache-Control", "Etag", "Expires", "Last-Modified", "Pragma":
+		return true
 	}
-	n := 4
+	return strings.HasPrefix(name, "Content-") && name != "Content-Security-Policy"
+}
+
+func writeProblemHeader(h http.Header, v *policy.Verdict, closes, byOrigin bool) {
+	for name := range h {
+		if isContent(name) {
+			delete(h, name)
+		}
+	}
+	n := 6
 	for range v.Header() {
 		n++
 	}
@@ -48,18 +60,25 @@ func writeProblemHeader(h http.Header, v *policy.Verdict) {
 	}
 	set("Content-Type", "application/problem+json")
 	set("X-Content-Type-Options", "nosniff")
-	if _, ok := h["Cache-Control"]; !ok {
-		set("Cache-Control", "no-store")
-	}
+	set("Cache-Control", "no-store")
 	if after := v.After(); after > 0 {
 		set("Retry-After", strconv.FormatInt(int64(after/time.Second), 10))
 	}
-	for name, value := range v.Header() {
+	add := func(name, value string) {
 		if old, ok := h[name]; ok {
 			h[name] = append(old[:len(old):len(old)], value)
 		} else {
 			set(name, value)
 		}
+	}
+	if closes {
+		set("Connection", "close") // before all others: net/http looks at the first value
+	}
+	if byOrigin {
+		add("Vary", "Origin")
+	}
+	for name, value := range v.Header() {
+		add(name, value)
 	}
 }
 

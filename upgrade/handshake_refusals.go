@@ -19,7 +19,7 @@ type accepted struct {
 // or one that would not accept a 101.
 var refusals = [handshake.Faults]policy.Verdict{
 	handshake.HTTPVersion: policy.Reject(4505, "http_version_not_supported").
-		WithDetail("This endpoint speaks WebSocket over HTTP/1.1."),
+		WithAction(codes.Stop).WithDetail("This endpoint speaks WebSocket over HTTP/1.1."),
 	handshake.Method: policy.Reject(4405, "method_not_allowed").
 		WithDetail("A WebSocket handshake is a GET request.").WithHeader("Allow", "GET"),
 	handshake.NoUpgrade: policy.Reject(codes.UpgradeRequired, "upgrade_required").
@@ -36,8 +36,11 @@ var refusals = [handshake.Faults]policy.Verdict{
 		WithDetail("Sec-WebSocket-Key must be given once and be 16 bytes in base64."),
 	handshake.Subprotocols: policy.Reject(codes.BadRequest, "subprotocols_malformed").
 		WithDetail("Sec-WebSocket-Protocol must be a list of tokens."),
-	handshake.NoSubprotocol: policy.Reject(codes.NotAcceptable, "no_common_subprotocol"),
+	handshake.NoSubprotocol: noSubprotocol.Hide(),
 }
+
+// noSubprotocol can be told to a client that offered the subprotocol for refusals.
+var noSubprotocol = policy.Close(codes.NotAcceptable, "no_common_subprotocol").WithAction(codes.Stop)
 
 // Subprotocols yields the elements of the request's Sec-WebSocket-Protocol in the client's order. It ends at the first
 // element that is no token.

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -17,6 +18,7 @@ import (
 type denial struct {
 	verdict policy.Verdict
 	policy  string
+	why     Why       // the form is decided already: it is a status
 	start   time.Time // of the deciding link
 }
 
@@ -30,17 +32,15 @@ type answer struct {
 
 // settle is where every denial of a handshake ends: decide the form, write it, tell the Observer.
 func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d *denial) {
-	var a answer
-	key, subprotocol, why := c.closable(r, p, &d.verdict)
-	if why == 0 {
-		a = c.closeHandshake(w, accepted{key, subprotocol}, &d.verdict)
-		why = a.why
+	a := answer{why: d.why}
+	if a.why == 0 {
+		a = c.tryClose(w, r, p, &d.verdict)
 	}
 	status := http.StatusSwitchingProtocols
-	if why != 0 {
+	if a.why != 0 {
 		status = d.verdict.Status()
-		err := writeProblem(w, r, &d.verdict)
-		a = answer{outcome: Answered, why: why, err: cmp.Or(a.err, err)}
+		err := writeProblem(w, r, &d.verdict, a.why)
+		a.outcome, a.err = Answered, cmp.Or(a.err, err)
 	}
 	c.settled.count(&d.verdict, a.outcome)
 	if c.reports(a.err, &d.verdict) {
@@ -49,25 +49,43 @@ func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d *denia
 	}
 }
 
-// closable decides whether a denial may be a close frame. It writes nothing.
-func (c *config) closable(r *http.Request, p pass, v *policy.Verdict) (key, subprotocol string, why Why) {
+// tryClose closes with a close frame, or says why that cannot be.
+func (c *config) tryClose(w http.ResponseWriter, r *http.Request, p pass, v *policy.Verdict) answer {
 	if v.Hidden() {
-		return "", "", WhyHidden
+		return answer{why: WhyHidden}
 	}
 	key, fault := handshake.Check(r)
 	switch {
 	case fault != handshake.None:
-		return "", "", WhyNoHandshake
+		why, err := whyFault(r, fault)
+		return answer{why: why, err: err}
 	case c.statusWithoutOrigin && originOf(r).lines == 0:
-		return "", "", WhyNoOrigin
+		return answer{why: WhyNoOrigin}
 	case !c.vetted(r, p):
-		return "", "", WhyOrigin
+		return answer{why: WhyOrigin, err: foreignOrigin(r)}
 	}
-	subprotocol, fault = handshake.Choose(r, c.subprotocols)
-	if fault != handshake.None {
-		return "", "", WhySubprotocol
+	choice, fault := handshake.Choose(r, c.subprotocols)
+	switch {
+	case choice.Refused:
+		choice.Subprotocol = handshake.Refused
+	case fault != handshake.None:
+		return answer{why: WhySubprotocol}
 	}
-	return key, subprotocol, 0
+	return c.closeHandshake(w, accepted{key, choice.Subprotocol}, v)
+}
+
+var errExtendedConnect = errors.New("upgrade: a WebSocket handshake over HTTP/2 (RFC 8441), which is not spoken here: " +
+	"GODEBUG=http2xconnect=1 in this process's environment makes browsers send it")
+
+// whyFault is what is reported about a handshake that is none.
+func whyFault(r *http.Request, fault handshake.Fault) (Why, error) {
+	switch {
+	case handshake.IsExtendedConnect(r):
+		return WhyHTTP2, errExtendedConnect
+	case fault == handshake.Subprotocols, fault == handshake.NoSubprotocol:
+		return WhySubprotocol, nil
+	}
+	return WhyNoHandshake, nil
 }
 
 // closeHandshake accepts the connection and closes it. If the answer has a Why, nothing was written and the connection

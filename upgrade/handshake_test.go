@@ -2,6 +2,9 @@ package upgrade_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,11 +25,10 @@ func TestHandshakeErrors(t *testing.T) {
 		name    string
 		changes []string
 		body    string
+		late    string // sent after the answer: net/http waits for it, the answer must not
 		status  int
 		slug    string
 		header  map[string]string
-		late    string // a body sent after the answer: net/http waits for it, the answer must not
-		closes  bool   // the connection is given up, rightly
 	}{
 		{name: "POST", changes: []string{"POST /ws HTTP/1.1", "+Content-Length: 0"}, status: 405, slug: "method_not_allowed",
 			header: map[string]string{"Allow": "GET"}},
@@ -38,17 +40,17 @@ func TestHandshakeErrors(t *testing.T) {
 		{name: "other protocol", changes: []string{"Upgrade: h2c"}, status: 426, slug: "upgrade_required"},
 		{name: "a longer word", changes: []string{"Upgrade: websockets"}, status: 426, slug: "upgrade_required"},
 		{name: "a quoted word", changes: []string{`Connection: "Upgrade"`}, status: 426, slug: "upgrade_required"},
-		{name: "HTTP/1.0", changes: []string{"GET /ws HTTP/1.0"}, status: 426, slug: "upgrade_required", closes: true},
+		{name: "HTTP/1.0", changes: []string{"GET /ws HTTP/1.0"}, status: 426, slug: "upgrade_required"},
 		{name: "no version", changes: []string{"-Sec-WebSocket-Version"}, status: 426, slug: "websocket_version_not_supported",
 			header: map[string]string{"Sec-Websocket-Version": "13", "Upgrade": "websocket"}},
 		{name: "version 8", changes: []string{"Sec-WebSocket-Version: 8"}, status: 426, slug: "websocket_version_not_supported"},
 		{name: "version 13 twice", changes: []string{"+Sec-WebSocket-Version: 13"}, status: 426, slug: "websocket_version_not_supported"},
 		{name: "versions 13, 8", changes: []string{"Sec-WebSocket-Version: 13, 8"}, status: 426, slug: "websocket_version_not_supported"},
-		{name: "Content-Length", changes: []string{"+Content-Length: 5"}, body: body, status: 400, slug: "handshake_with_body", closes: true},
-		{name: "chunked", changes: []string{"+Transfer-Encoding: chunked"}, body: "5\r\nhello\r\n0\r\n\r\n", status: 400, slug: "handshake_with_body", closes: true},
-		{name: "chunked and empty", changes: []string{"+Transfer-Encoding: chunked"}, body: "0\r\n\r\n", status: 400, slug: "handshake_with_body", closes: true},
-		{name: "a body that comes late", changes: []string{"+Content-Length: 5"}, status: 400, slug: "handshake_with_body", late: body, closes: true},
-		{name: "Expect", changes: []string{"+Content-Length: 5", "+Expect: 100-continue"}, status: 400, slug: "handshake_with_body", late: body, closes: true},
+		{name: "Content-Length", changes: []string{"+Content-Length: 5"}, body: body, status: 400, slug: "handshake_with_body"},
+		{name: "chunked", changes: []string{"+Transfer-Encoding: chunked"}, body: "5\r\nhello\r\n0\r\n\r\n", status: 400, slug: "handshake_with_body"},
+		{name: "chunked and empty", changes: []string{"+Transfer-Encoding: chunked"}, body: "0\r\n\r\n", status: 400, slug: "handshake_with_body"},
+		{name: "a body that comes late", changes: []string{"+Content-Length: 5"}, status: 400, slug: "handshake_with_body", late: body},
+		{name: "Expect", changes: []string{"+Content-Length: 5", "+Expect: 100-continue"}, status: 400, slug: "handshake_with_body", late: body},
 		{name: "empty Host", changes: []string{"Host: ", "-Origin"}, status: 400, slug: "host_missing"},
 		{name: "no key", changes: []string{"-Sec-WebSocket-Key"}, status: 400, slug: "websocket_key_invalid"},
 		{name: "two keys", changes: []string{"+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}, status: 400, slug: "websocket_key_invalid"},
@@ -74,9 +76,12 @@ func TestHandshakeErrors(t *testing.T) {
 					t.Errorf("%s: got %q, want %q", name, got, want)
 				}
 			}
-			c.send(tc.late)
-			if tc.closes {
-				c.wantEOF()
+			if strings.Contains(request(tc.changes...), "Upgrade:") {
+				if !res.Close {
+					t.Error("a tunnel to this server would stay open")
+				}
+				c.send(tc.late)
+				c.wantEnd()
 				return
 			}
 			// Had it been hijacked, nobody would answer this.
@@ -167,9 +172,10 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// An extended CONNECT (RFC 8441) is HTTP/2 all the same.
+// An extended CONNECT (RFC 8441) is HTTP/2 all the same. Whoever denies it says what made it come.
 func TestHTTP2InMemory(t *testing.T) {
-	up := &upgrade.Upgrader{}
+	events := newRecorder()
+	up := &upgrade.Upgrader{Observer: events}
 	for _, tc := range []struct {
 		name string
 		h    http.Handler
@@ -184,7 +190,15 @@ func TestHTTP2InMemory(t *testing.T) {
 			r.Header.Set(":protocol", "websocket")
 			w := httptest.NewRecorder()
 			tc.h.ServeHTTP(w, r)
-			wantStatus(t, w.Result(), tc.want)
+			res := w.Result()
+			wantStatus(t, res, tc.want)
+			if p := problemOf(t, res); tc.want == 505 && p.Action != "stop" {
+				t.Errorf("got %+v", p)
+			}
+			e := events.next(t)
+			if err := errors.Join(e.Verdict.Cause(), e.Err); e.Why != upgrade.WhyHTTP2 || !strings.Contains(fmt.Sprint(err), "GODEBUG=http2xconnect=1") {
+				t.Errorf("got %+v, %v", e, err)
+			}
 		})
 	}
 }
@@ -215,5 +229,102 @@ func TestEndpointVerdictWithStatus(t *testing.T) {
 	}
 	if p := problemOf(t, res); p.Code != int(codes.Unauthorized) {
 		t.Errorf("got %+v", p)
+	}
+}
+
+// TestRefusedSubprotocol is WV5 of docs/protocol.md.
+func TestRefusedSubprotocol(t *testing.T) {
+	up := &upgrade.Upgrader{Subprotocols: []string{"chat.v1"}}
+	seen := make(chan string, 1)
+	admits := newServer(t, up.Handler(run(func(_ context.Context, c *upgrade.Conn) error { seen <- c.Subprotocol(); return nil })))
+	refuses := newServer(t, up.Use(always(expired))(forbidden(t)))
+	for _, tc := range []struct {
+		offered           string
+		admitted, refused string // the subprotocol chosen
+		session           string // the one that the session sees
+	}{
+		{"", "", "", ""},
+		{"chat.v1", "chat.v1", "chat.v1", "chat.v1"},
+		{"chat.v1, wsverdict.refused", "chat.v1", "wsverdict.refused", "chat.v1"},
+		{"wsverdict.refused, chat.v1", "chat.v1", "wsverdict.refused", "chat.v1"},
+		{"wsverdict.v1, wsverdict.refused", "wsverdict.v1", "wsverdict.refused", ""},
+		{"wsverdict.v1", "wsverdict.v1", "wsverdict.v1", ""},
+	} {
+		offer := "+Sec-WebSocket-Protocol: " + tc.offered
+		if tc.offered == "" {
+			offer = "-Nothing"
+		}
+		c, res := handshake(t, admits, offer)
+		wantStatus(t, res, 101)
+		c.wantClose(1000, "")
+		if got := res.Header.Get("Sec-Websocket-Protocol"); got != tc.admitted {
+			t.Errorf("%q: admitted with %q, want %q", tc.offered, got, tc.admitted)
+		}
+		if got := receive(t, seen); got != tc.session {
+			t.Errorf("%q: the session sees %q, want %q", tc.offered, got, tc.session)
+		}
+		c, res = handshake(t, refuses, offer)
+		wantStatus(t, res, 101)
+		c.wantClose(4401, expiredText)
+		if got := res.Header.Get("Sec-Websocket-Protocol"); got != tc.refused {
+			t.Errorf("%q: refused with %q, want %q", tc.offered, got, tc.refused)
+		}
+	}
+	// Nothing in common: a client that offered the marker can be told.
+	c, res := handshake(t, admits, "+Sec-WebSocket-Protocol: other, wsverdict.refused")
+	wantStatus(t, res, 101)
+	c.wantClose(4406, "no_common_subprotocol;do=stop")
+	if got := res.Header.Get("Sec-Websocket-Protocol"); got != "wsverdict.refused" {
+		t.Errorf("nothing in common: %q", got)
+	}
+	for _, offered := range []string{"other", "other, wsverdict.v1"} {
+		_, res = handshake(t, admits, "+Sec-WebSocket-Protocol: "+offered)
+		wantStatus(t, res, 406)
+	}
+	// And nobody else's Origin is told that way either.
+	_, res = handshake(t, admits, "+Sec-WebSocket-Protocol: other, wsverdict.refused", "Origin: https://evil.example")
+	wantStatus(t, res, 403)
+	_, res = handshake(t, refuses, "+Sec-WebSocket-Protocol: wsverdict.refused", "Origin: https://evil.example")
+	wantStatus(t, res, 401)
+	got := panicOf(t, func() { (&upgrade.Upgrader{Subprotocols: []string{"wsverdict.refused"}}).Use(always(expired)) })
+	if !strings.Contains(got, `"wsverdict.refused"`) {
+		t.Errorf("panic %q", got)
+	}
+}
+
+// TestRewrittenHost: what the Observer, and the log, say of a page that a proxy keeps from its own server.
+func TestRewrittenHost(t *testing.T) {
+	for _, tc := range []struct {
+		origin, host string
+		asks         bool
+	}{
+		{"https://app.example.com", "127.0.0.1:9201", true},
+		{"https://app.example.com", "[::1]:9201", true},
+		{"https://app.example.com", "backend", true},
+		{"https://app.example.com:8443", "app.example.com", true},
+		{"https://evil.example", "app.example.com", false},
+		{"null", "127.0.0.1", false},
+	} {
+		events := newRecorder()
+		up := &upgrade.Upgrader{Observer: events}
+		for by, h := range map[string]http.Handler{"endpoint": up.Handler(run(idle)), "link": up.Use(always(expired))(forbidden(t))} {
+			c, res := handshake(t, newServer(t, h), "Host: "+tc.host, "Origin: "+tc.origin)
+			e := events.next(t)
+			err := errors.Join(e.Verdict.Cause(), e.Err)
+			var foreign *upgrade.OriginError
+			if e.Why != upgrade.WhyOrigin || !errors.As(err, &foreign) || foreign.Origin != tc.origin || foreign.Host != tc.host {
+				t.Errorf("%s: %+v", by, e)
+			}
+			if asks := strings.Contains(err.Error(), "does a proxy rewrite Host?"); asks != tc.asks {
+				t.Errorf("%s: %v", by, err)
+			}
+			if res.Header.Get("Vary") != "Origin" {
+				t.Errorf("%s: Vary %q", by, res.Header.Get("Vary"))
+			}
+			if body, _ := io.ReadAll(res.Body); strings.Contains(string(body), "proxy") || strings.Contains(string(body), tc.host) {
+				t.Errorf("%s: %s was sent", by, body)
+			}
+			c.wantEnd()
+		}
 	}
 }

@@ -38,7 +38,7 @@ type Event struct {
 	Verdict policy.Verdict // its Cause is for logs alone
 
 	Outcome   Outcome
-	Why       Why    // why a Close was settled as a status
+	Why       Why    // why a denial was settled as a status
 	Status    int    // the HTTP status that was written; 101 for an upgrade; 0 for none
 	CloseCode uint16 // the code of the close frame that was written, after the profile; 0 for none
 	Err       error  // what broke on the way: a connection that cannot be hijacked, a failed write
@@ -97,11 +97,11 @@ const (
 type Why uint8
 
 const (
-	// WhyHidden: the verdict is a Reject.
+	// WhyHidden: the verdict is a Reject of a policy or of the endpoint's function.
 	WhyHidden Why = iota + 1
-	// WhyNoHandshake: the request is no valid WebSocket handshake.
+	// WhyNoHandshake: the request is no valid WebSocket handshake, whoever denied it.
 	WhyNoHandshake
-	// WhyOrigin: the Origin was not vetted.
+	// WhyOrigin: the Origin may not connect, or was not vetted; Err is an [*OriginError] in the latter case.
 	WhyOrigin
 	// WhySubprotocol: client and server have no subprotocol in common.
 	WhySubprotocol
@@ -111,12 +111,15 @@ const (
 	WhyBudget
 	// WhyHijack: the connection could not be taken over; Err says which type was in the way.
 	WhyHijack
+	// WhyHTTP2: a WebSocket handshake over HTTP/2 (RFC 8441), which is not spoken here; Err says what
+	// made the client send one.
+	WhyHTTP2
 )
 
 var (
 	kindNames    = [...]string{"settled", "shadowed", "panicked", "started", "ended"}
 	outcomeNames = [...]string{"", "admitted", "closed", "answered", "lost"}
-	whyNames     = [...]string{"", "hidden", "no_handshake", "origin", "subprotocol", "no_origin", "budget", "hijack"}
+	whyNames     = [...]string{"", "hidden", "no_handshake", "origin", "subprotocol", "no_origin", "budget", "hijack", "http2"}
 )
 
 // String returns a word fit for a metric's label.

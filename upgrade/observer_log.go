@@ -59,15 +59,12 @@ func (o logObserver) Observe(e Event) {
 	if e.Duration != 0 {
 		add(slog.Duration("duration", e.Duration))
 	}
-	for _, err := range []error{e.Verdict.Cause(), e.Err} {
+	if err := errors.Join(e.Verdict.Cause(), e.Err); err != nil {
 		var p *PanicError
 		if errors.As(err, &p) {
 			add(slog.String("stack", string(p.Stack)))
 		}
-		if err != nil {
-			add(slog.String("error", err.Error()))
-			break
-		}
+		add(slog.String("error", err.Error()))
 	}
 	o.log.LogAttrs(ctx, level, "websocket "+e.Kind.String(), attrs...)
 }

@@ -26,6 +26,10 @@ type Upgrader struct {
 	// Subprotocols are the subprotocols that this server speaks (RFC 6455 §1.9). The client's first one that is among them
 	// is chosen; a client that offers some and none of these is refused with 406. List the marker of a token that
 	// travels as a subprotocol ("bearer") here too; the token itself is never echoed.
+	//
+	// Two more are spoken always (docs/protocol.md): "wsverdict.refused" is chosen for a refusal by close
+	// frame, if the client offered it, so that the refusal is visible at open; "wsverdict.v1" on admission
+	// if the client offered no other. Names with this prefix cannot be listed.
 	Subprotocols []string
 
 	// Hosts are the names, each with an optional port, that this server answers to ("app.example.com", "localhost:8080",
@@ -163,6 +167,8 @@ func (u *Upgrader) read() *config {
 		switch {
 		case !handshake.IsToken(p):
 			mistake("Subprotocols: %q is no token (RFC 9110 §5.6.2)", p)
+		case strings.HasPrefix(p, handshake.Prefix):
+			mistake("Subprotocols: %q: names that begin with %q are the library's own", p, handshake.Prefix)
 		case slices.Contains(c.subprotocols[:i], p):
 			mistake("Subprotocols: %q is listed twice", p)
 		}

@@ -62,3 +62,8 @@ func validKey(key string) bool {
 	}
 	return true
 }
+
+// IsExtendedConnect reports whether r is a WebSocket handshake over HTTP/2 or later (RFC 8441 §4).
+func IsExtendedConnect(r *http.Request) bool {
+	return r.ProtoMajor > 1 && r.Method == http.MethodConnect && r.Header.Get(":protocol") == "websocket"
+}

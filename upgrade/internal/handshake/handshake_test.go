@@ -68,26 +68,39 @@ func TestCheck(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
+	refused := func(subprotocol string) handshake.Choice {
+		return handshake.Choice{Subprotocol: subprotocol, Refused: true}
+	}
 	for _, tt := range []struct {
 		offered string
 		ours    []string
-		want    string
+		want    handshake.Choice
 		fault   handshake.Fault
 	}{
-		{"chat, superchat", []string{"superchat", "chat"}, "chat", handshake.None}, // the client's order
-		{"chat, superchat", []string{"superchat"}, "superchat", handshake.None},
-		{"chat, superchat", nil, "", handshake.NoSubprotocol},
-		{"Chat", []string{"chat"}, "", handshake.NoSubprotocol},
-		{"chat, a/b", []string{"chat"}, "", handshake.Subprotocols},
-		{" ,", []string{"chat"}, "", handshake.Subprotocols},
+		{"chat, superchat", []string{"superchat", "chat"}, handshake.Choice{Subprotocol: "chat"}, handshake.None}, // the client's order
+		{"chat, superchat", []string{"superchat"}, handshake.Choice{Subprotocol: "superchat"}, handshake.None},
+		{"chat, superchat", nil, handshake.Choice{}, handshake.NoSubprotocol},
+		{"Chat", []string{"chat"}, handshake.Choice{}, handshake.NoSubprotocol},
+		{"chat, a/b", []string{"chat"}, handshake.Choice{}, handshake.Subprotocols},
+		{"wsverdict.refused, a/b", []string{"chat"}, handshake.Choice{}, handshake.Subprotocols},
+		{" ,", []string{"chat"}, handshake.Choice{}, handshake.Subprotocols},
+		{"chat, wsverdict.refused", []string{"chat"}, refused("chat"), handshake.None},
+		{"wsverdict.refused, chat", []string{"chat"}, refused("chat"), handshake.None},
+		{"wsverdict.v1, wsverdict.refused", nil, refused("wsverdict.v1"), handshake.None},
+		{"wsverdict.v1", []string{"chat"}, handshake.Choice{Subprotocol: "wsverdict.v1"}, handshake.None},
+		{"wsverdict.refused", []string{"chat"}, refused(""), handshake.NoSubprotocol},
+		{"wsverdict.v1, other", []string{"chat"}, handshake.Choice{}, handshake.NoSubprotocol},
+		{"other, wsverdict.refused", []string{"chat"}, refused(""), handshake.NoSubprotocol},
+		{"WSVERDICT.refused, chat", []string{"chat"}, handshake.Choice{Subprotocol: "chat"}, handshake.None},
 	} {
 		got, fault := handshake.Choose(parse(t, "chat, superchat", tt.offered), tt.ours)
 		if got != tt.want || fault != tt.fault {
-			t.Errorf("%q of %q: %q, fault %d, want %q, %d", tt.offered, tt.ours, got, fault, tt.want, tt.fault)
+			t.Errorf("%q of %q: %+v, fault %d, want %+v, %d", tt.offered, tt.ours, got, fault, tt.want, tt.fault)
 		}
 	}
-	if got, fault := handshake.Choose(parse(t, "Sec-WebSocket-Protocol: chat, superchat\r\n", ""), []string{"chat"}); got != "" || fault != handshake.None {
-		t.Errorf("none offered: %q, fault %d", got, fault)
+	got, fault := handshake.Choose(parse(t, "Sec-WebSocket-Protocol: chat, superchat\r\n", ""), []string{"chat"})
+	if got != (handshake.Choice{}) || fault != handshake.None {
+		t.Errorf("none offered: %+v, fault %d", got, fault)
 	}
 }
 

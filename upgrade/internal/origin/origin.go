@@ -73,12 +73,15 @@ func (o Origin) SameAs(at Authority) bool {
 	return at.Host == o.Host && at.Port == o.Port
 }
 
-// SameText finds most same origins without parsing: browsers write both fields alike. No browser can be
-// made to write one of them so that it says something else.
+// SameText finds most same origins without parsing both: browsers write both fields alike.
 func SameText(origin, host string) bool {
 	rest, ok := strings.CutPrefix(origin, "https://")
 	if !ok {
 		rest, ok = strings.CutPrefix(origin, "http://")
 	}
-	return ok && rest == host && host != ""
+	if !ok || rest != host {
+		return false
+	}
+	_, ok = ParseAuthority(host)
+	return ok
 }

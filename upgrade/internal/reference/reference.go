@@ -68,8 +68,5 @@ func ParseOrigin(s string) (o origin.Origin, ok bool) {
 func SameOrigin(value, host string) bool {
 	o, ok := ParseOrigin(value)
 	h, ok2 := ParseOrigin(o.Scheme + "://" + host)
-	if ok && ok2 && o == h && (o.Scheme == "http" || o.Scheme == "https") {
-		return true
-	}
-	return value == "http://"+host || value == "https://"+host
+	return ok && ok2 && o == h && (o.Scheme == "http" || o.Scheme == "https")
 }
