@@ -14,9 +14,10 @@ var (
 	notRenewable = policy.Close(codes.Conflict, "token_not_renewable").WithAction(codes.Stop)
 )
 
-// Renew extends a live connection that j admitted, with a new token that the client has sent over
-// it: to the new token's expiry. It must be for the same subject. It returns the new claims: what
-// the session took from the old ones is the session's affair.
+// Renew extends a live connection that j admitted, with a new token that the client has sent over it: to the new token's
+// expiry, and with its tags in place of the old one's ([JWTConfig.Tag], [JWTConfig.Tags]): who revokes the old token does
+// not end it any more. It must be for the same subject. It returns the new claims: what the session took from the old ones
+// is the session's affair.
 //
 // The error is a denying Verdict, which a session may return to close with it: what is wrong with
 // the token (as [JWT.Judge] says), 403 token_subject_mismatch, or 409 token_not_renewable for a

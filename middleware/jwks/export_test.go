@@ -1,0 +1,3 @@
+package jwks
+
+var SameScheme = sameScheme
