@@ -2,7 +2,6 @@ package upgrade
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/wsverdict/wsverdict/policy"
 )
@@ -56,25 +55,18 @@ func newBrought(ctx context.Context, by *link, p pass, v policy.Verdict) *brough
 // carries reports whether ctx has all of p already.
 func (c *config) carries(ctx context.Context, p pass) bool {
 	for l := carrier(ctx); l != nil; l = l.outer {
-		if l.by.config == c && l.pass.since == p.since && (p.origin == "" || l.pass.origin == p.origin) {
+		if l.by.config == c && l.pass.since <= p.since && (p.origin == "" || l.pass.origin == p.origin) {
 			return true
 		}
 	}
 	return false
 }
 
-// since says how many Ends there had been when r came to the first link or endpoint of this Upgrader, and
-// 1: an End that came later finds the connection, though there was none yet.
-func (c *config) since(r *http.Request, p pass) uint64 {
+// since says how many Ends there had been when a request came to a link or endpoint, and 1: an End that
+// comes later finds the connection, though there is none yet. The one that counts is the outermost link's.
+func (c *config) since(p pass) uint64 {
 	if p.since != 0 {
 		return p.since
-	}
-	if len(r.Header["Upgrade"]) > 0 {
-		for l := carrier(r.Context()); l != nil; l = l.outer {
-			if l.by.config == c {
-				return l.pass.since // each has the first one's
-			}
-		}
 	}
 	return c.live.ends.Load() + 1
 }

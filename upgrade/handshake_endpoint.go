@@ -57,7 +57,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.serve(w
 
 func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := e.now()
-	p.since = e.since(r, p)
+	p.since = e.since(p)
 	deny := func(v policy.Verdict, by string, why Why) {
 		e.settle(w, r, p, &denial{verdict: v, policy: by, why: why, start: start})
 	}
@@ -108,6 +108,9 @@ func (c *Conn) takePlace(r *http.Request, since uint64) (refusal *policy.Verdict
 	}()
 	var tags []ownedTag
 	for l := carrier(r.Context()); l != nil; l = l.outer {
+		if l.by.config == c.config {
+			since = min(since, l.pass.since)
+		}
 		if l.brought == nil {
 			continue
 		}

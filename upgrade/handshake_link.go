@@ -81,7 +81,7 @@ func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.serve(w, r,
 
 func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := l.now()
-	since := l.since(r, p)
+	since := l.since(p)
 	var v policy.Verdict
 	if l.kind == originCheck {
 		v, p = l.judgeOrigin(r)

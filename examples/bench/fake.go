@@ -45,6 +45,14 @@ func newRequest(lines ...string) *http.Request {
 	return r
 }
 
+// newOrdinary is a request that does not ask for an upgrade.
+func newOrdinary() *http.Request {
+	r := newRequest()
+	r.Header.Del("Connection")
+	r.Header.Del("Upgrade")
+	return r
+}
+
 // clientClose is a browser's answer to a close frame: masked, with the same code.
 var clientClose = ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4401, ""))))
 
