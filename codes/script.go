@@ -26,10 +26,10 @@ var dist embed.FS
 //
 //	import { connect } from "/wsverdict.js";
 //
-// GET and HEAD are answered, with conditions and ranges (RFC 9110 §13 and §14); other methods get 405,
-// other names 404. The ETag is the content's. Browsers keep the module and ask each time whether it
-// has changed (Cache-Control: no-cache), since its path does not change with it. A Cache-Control
-// that is set already stays: a path with a version in it may be kept for ever.
+// GET and HEAD are answered, with conditions and ranges (RFC 9110 §13 and §14); other methods get
+// 405, other names 404. The ETag is the content's. Browsers keep the module and ask each time
+// whether it has changed (Cache-Control: no-cache), since its path does not change with it. A
+// Cache-Control that is set already stays: a path with a version in it may be kept for ever.
 //
 // The handler is safe for concurrent use.
 func Script() http.Handler {
