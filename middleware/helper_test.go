@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -111,4 +112,13 @@ func testConfig(edit ...func(*middleware.JWTConfig[appClaims])) middleware.JWTCo
 		f(&cfg)
 	}
 	return cfg
+}
+
+// tagsOf is every tag that a connection would have of v.
+func tagsOf(v policy.Verdict) []policy.Tag {
+	tags := slices.Collect(v.Tags())
+	for e := range v.Expiries() {
+		tags = append(tags, e.Tags...)
+	}
+	return tags
 }

@@ -99,41 +99,35 @@ func (j *JWT[C]) Judge(r *http.Request) policy.Verdict {
 	if !v.Allowed() {
 		return v
 	}
-	b := j.brings(claims)
-	v = v.WithValue(claimsKey[C]{j}, claims).WithSubject(b.expiry.Subject)
-	for _, tag := range b.tags {
-		v = v.WithTag(tag.Key, tag.Value)
-	}
-	if !b.expiry.At.IsZero() {
-		v = v.WithExpiry(b.expiry)
-	}
-	return v
+	return j.admit(v, claims)
 }
 
-// A brought is what a good token means for the connection that it admits.
-type brought struct {
-	tags   []policy.Tag
-	expiry policy.Expiry // At is zero for none
+// admit has v bring what good claims bring.
+func (j *JWT[C]) admit(v policy.Verdict, claims *C) policy.Verdict {
+	e := j.expiry(claims)
+	return v.WithValue(claimsKey[C]{j}, claims).WithSubject(e.Subject).WithExpiry(e)
 }
 
-func (j *JWT[C]) brings(claims *C) (b brought) {
+// expiry is what good claims say of the connection: it is there, if only to be renewed, also where
+// the connection may outlive the token.
+func (j *JWT[C]) expiry(claims *C) policy.Expiry {
 	c := j.asClaims(claims)
 	subject, _ := c.GetSubject()
+	e := policy.Expiry{Owner: claimsKey[C]{j}, Subject: subject}
 	if j.config.Tag != "" && subject != "" {
-		b.tags = append(b.tags, policy.Tag{Key: j.config.Tag, Value: subject})
+		e.Tags = append(e.Tags, policy.Tag{Key: j.config.Tag, Value: subject})
 	}
 	if j.config.Tags != nil {
 		for _, tag := range j.config.Tags(*claims) {
 			if tag.Value != "" {
-				b.tags = append(b.tags, tag)
+				e.Tags = append(e.Tags, tag)
 			}
 		}
 	}
-	b.expiry = policy.Expiry{Owner: claimsKey[C]{j}, Subject: subject}
 	if exp, err := c.GetExpirationTime(); !j.config.KeepExpired && err == nil && exp != nil {
-		b.expiry.At = exp.Add(j.config.Leeway)
+		e.At = exp.Add(j.config.Leeway)
 	}
-	return b
+	return e
 }
 
 // Name is "jwt".

@@ -14,25 +14,25 @@ var (
 	notRenewable = policy.Close(codes.Conflict, "token_not_renewable").WithAction(codes.Stop)
 )
 
-// Renew extends a live connection that j admitted, with a new token that the client has sent over it: to the new token's
-// expiry, and with its tags in place of the old one's ([JWTConfig.Tag], [JWTConfig.Tags]): who revokes the old token does
-// not end it any more. It must be for the same subject. It returns the new claims: what the session took from the old ones
-// is the session's affair.
+// Renew extends a live connection that j admitted, with a new token that the client has sent over
+// it: to the new token's expiry, and with its tags in place of the old one's ([JWTConfig.Tag],
+// [JWTConfig.Tags]): who revokes the old token does not end it any more. It must be for the same
+// subject. It returns the new claims: what the session took from the old ones is the session's
+// affair.
 //
 // The error is a denying Verdict, which a session may return to close with it: what is wrong with
 // the token (as [JWT.Judge] says), 403 token_subject_mismatch, or 409 token_not_renewable for a
-// connection that has no expiry of j's ([upgrade.ErrNoExpiry]: another policy admitted it, or it
-// never expires). On a connection that has been closed it is what [upgrade.Conn.Extend] says.
+// connection that j did not admit ([upgrade.ErrNoExpiry]). On a connection that has been closed it is what [upgrade.Conn.Extend] says.
 func (j *JWT[C]) Renew(ctx context.Context, conn *upgrade.Conn, token string) (claims C, err error) {
 	c, v := j.verify(ctx, token)
 	if !v.Allowed() {
 		return claims, v
 	}
-	b := j.brings(c)
-	if b.expiry.Subject == "" { // nobody is not the same as nobody
+	b := j.expiry(c)
+	if b.Subject == "" { // nobody is not the same as nobody
 		return claims, otherSubject
 	}
-	err = conn.Extend(b.expiry, b.tags...)
+	err = conn.Extend(b)
 	switch {
 	case errors.Is(err, upgrade.ErrSubject):
 		return claims, otherSubject.WithCause(err)

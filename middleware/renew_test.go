@@ -150,26 +150,35 @@ func TestRenewRefuses(t *testing.T) {
 	wantEmpty(t, up)
 }
 
-// Where the handle brought no expiry there is none to move, and on a closed connection it is too late.
+// A token without exp is renewed like any other, and replaces the tags; the handle that did not admit has
+// nothing to renew, and on a closed connection it is too late.
 func TestRenewWithoutExpiry(t *testing.T) {
-	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) { cfg.AllowNoExpiry = true }))
+	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
+		cfg.AllowNoExpiry, cfg.Tag = true, "user"
+		cfg.Tags = func(c appClaims) []policy.Tag { return []policy.Tag{{Key: "jti", Value: c.ID}} }
+	}))
 	other := middleware.MustJWT(testConfig())
 	up := &upgrade.Upgrader{}
-	good := sign(t, testKey, goodClaims())
+	good := sign(t, testKey, goodClaims(func(c *appClaims) { c.ID = "2" }))
+	tags := make(chan []policy.Tag, 1)
 	errs := make(chan error, 3)
 	addr := live(t, up.Use(users)(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
 		for _, handle := range []*middleware.JWT[appClaims]{users, other} {
 			_, err := handle.Renew(ctx, c, good)
 			errs <- err
 		}
+		tags <- c.Tags()
 		c.Close(policy.Close(codes.Forbidden, "banned"))
 		_, err := users.Renew(context.Background(), c, good)
 		errs <- err
 		return nil
 	}))))
-	p := dial(t, addr, "Authorization", "Bearer "+sign(t, testKey, goodClaims(func(c *appClaims) { c.ExpiresAt = nil })))
+	p := dial(t, addr, "Authorization", "Bearer "+sign(t, testKey, goodClaims(func(c *appClaims) { c.ExpiresAt, c.ID = nil, "1" })))
 	p.wantClose(4403, "banned;do=stop")
-	for _, want := range []error{upgrade.ErrNoExpiry, upgrade.ErrNoExpiry, upgrade.ErrClosed} {
+	if got := <-tags; !slices.Equal(got, []policy.Tag{{Key: "jti", Value: "2"}, {Key: "user", Value: "alice"}}) {
+		t.Errorf("tags %v", got)
+	}
+	for _, want := range []error{nil, upgrade.ErrNoExpiry, upgrade.ErrClosed} {
 		err := <-errs
 		if !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
@@ -235,11 +244,11 @@ func TestTagsOfAToken(t *testing.T) {
 	}))
 	v := users.Judge(bearing(t, sign(t, testKey, goodClaims(func(c *appClaims) { c.ID = "7" }))))
 	want := []policy.Tag{{Key: "user", Value: "alice"}, {Key: "token", Value: "7"}, {Key: "role", Value: "admin"}}
-	if got := slices.Collect(v.Tags()); !slices.Equal(got, want) {
+	if got := tagsOf(v); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	v = users.Judge(bearing(t, sign(t, testKey, goodClaims(func(c *appClaims) { c.Role = "" }))))
-	if got := slices.Collect(v.Tags()); !slices.Equal(got, want[:1]) {
+	if got := tagsOf(v); !slices.Equal(got, want[:1]) {
 		t.Errorf("got %v, want no tags without a value", got)
 	}
 }

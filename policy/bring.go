@@ -34,8 +34,9 @@ const (
 // A Tag marks a live connection, so that it can be found again: all of a user's, all of a room's.
 type Tag struct{ Key, Value string }
 
-// An Expiry says until when an admitted connection may live.
+// An Expiry says until when an admitted connection may live: how long what admitted it is good.
 type Expiry struct {
+	// At is when the connection is closed. The zero time is never: the owner can still replace it.
 	At time.Time
 
 	// Owner is whose expiry it is: an expiry is extended by its owner alone. It must be comparable.
@@ -43,6 +44,11 @@ type Expiry struct {
 
 	// Subject is who was admitted; only the same one can extend it.
 	Subject string
+
+	// Tags are what the owner's credential says of the connection, which has them from its first
+	// moment on, as those of [Verdict.WithTag]. Who extends the expiry replaces them. It is not
+	// changed after the Expiry was given to anybody.
+	Tags []Tag
 }
 
 // A Seat is a place that a live connection takes. The Upgrader takes it when it admits the
@@ -75,19 +81,16 @@ func (v Verdict) WithValue(key, value any) Verdict {
 	return v.with(bring{kind: valueBring, key: key, value: value})
 }
 
-// WithTag brings a tag along, which the live connection will have from its first moment on.
+// WithTag brings a tag along, which the live connection will have from its first moment on. Tags of
+// a credential that can be renewed are [Expiry.Tags].
 func (v Verdict) WithTag(key, value string) Verdict {
 	return v.with(bring{kind: tagBring, name: key, text: value})
 }
 
 // WithExpiry brings an expiry along: the live connection is closed at that time, with 4401
-// token_expired;do=refresh. Of several the earliest counts. A zero time panics, as does an Owner
-// that does not compare.
+// token_expired;do=refresh. Of several the earliest counts. An Owner that does not compare panics.
 func (v Verdict) WithExpiry(e Expiry) Verdict {
 	mustCompare("WithExpiry: Owner", e.Owner)
-	if e.At.IsZero() {
-		panic("policy: WithExpiry: the time is zero")
-	}
 	return v.with(bring{kind: expiryBring, value: e})
 }
 
@@ -162,7 +165,8 @@ func (v Verdict) Header() iter.Seq2[string, string] {
 	}
 }
 
-// Tags yields the tags of [Verdict.WithTag] in the order in which they were added.
+// Tags yields the tags of [Verdict.WithTag] in the order in which they were added. The connection
+// will have those of its expiries as well.
 func (v Verdict) Tags() iter.Seq[Tag] {
 	return func(yield func(Tag) bool) {
 		v.brings.each(tagBring, func(b *bring) bool { return yield(Tag{b.name, b.text}) })

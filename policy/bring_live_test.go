@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -21,7 +22,8 @@ func TestWithTagExpirySeat(t *testing.T) {
 	soon, late := time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
 	first, second := &chair{1}, &chair{2}
 	v := policy.Allow().
-		WithTag("user", "alice").WithSeat(first).WithExpiry(policy.Expiry{At: late, Owner: keyA, Subject: "alice"}).
+		WithTag("user", "alice").WithSeat(first).
+		WithExpiry(policy.Expiry{At: late, Owner: keyA, Subject: "alice", Tags: []policy.Tag{{Key: "id", Value: "1"}}}).
 		WithValue(keyA, 1).WithTag("room", "1").WithHeader("Allow", "GET").
 		WithSeat(second).WithExpiry(policy.Expiry{At: soon, Owner: keyB}).WithTag("room", "2")
 
@@ -31,8 +33,8 @@ func TestWithTagExpirySeat(t *testing.T) {
 	if got, want := slices.Collect(v.Seats()), []policy.Seat{first, second}; !slices.Equal(got, want) {
 		t.Errorf("seats %v, want %v", got, want)
 	}
-	expiries := []policy.Expiry{{At: late, Owner: keyA, Subject: "alice"}, {At: soon, Owner: keyB}}
-	if got := slices.Collect(v.Expiries()); !slices.Equal(got, expiries) {
+	expiries := []policy.Expiry{{At: late, Owner: keyA, Subject: "alice", Tags: []policy.Tag{{Key: "id", Value: "1"}}}, {At: soon, Owner: keyB}}
+	if got := slices.Collect(v.Expiries()); !reflect.DeepEqual(got, expiries) {
 		t.Errorf("expiries %v, want %v", got, expiries)
 	}
 	if got := len(fields(v)); got != 1 {
@@ -107,7 +109,6 @@ func TestLiveThingsPanicOnMistakes(t *testing.T) {
 		f    func()
 		want string
 	}{
-		{name: "zero time", f: func() { policy.Allow().WithExpiry(policy.Expiry{Owner: keyA}) }, want: "policy: WithExpiry: the time is zero"},
 		{name: "no owner", f: func() { policy.Allow().WithExpiry(policy.Expiry{At: now}) }, want: "policy: WithExpiry: Owner is nil or not comparable"},
 		{name: "owner that does not compare", f: func() { policy.Allow().WithExpiry(policy.Expiry{At: now, Owner: []int{1}}) },
 			want: "policy: WithExpiry: Owner is nil or not comparable"},

@@ -2,6 +2,8 @@ package upgrade
 
 import (
 	"context"
+	"iter"
+	"net/http"
 
 	"github.com/wsverdict/wsverdict/policy"
 )
@@ -50,6 +52,17 @@ func newBrought(ctx context.Context, by *link, p pass, v policy.Verdict) *brough
 	c := &broughtContext{*newCarrier(ctx, by, p), v}
 	c.brought = &c.verdict
 	return c
+}
+
+// Brought yields what the links in front of a handler let r pass with, the outermost first: every
+// verdict that brings something. It is for handlers that hand it on, as one that mints a ticket for a
+// later request does; what a connection gets of it, the endpoint sees to.
+func Brought(r *http.Request) iter.Seq[policy.Verdict] {
+	return func(yield func(policy.Verdict) bool) { carrier(r.Context()).each(yield) }
+}
+
+func (c *linkContext) each(yield func(policy.Verdict) bool) bool {
+	return c == nil || c.outer.each(yield) && (c.brought == nil || yield(*c.brought))
 }
 
 // carries reports whether ctx has all of p already.

@@ -114,13 +114,14 @@ func (c *Conn) takePlace(r *http.Request, since uint64) (refusal *policy.Verdict
 		if l.brought == nil {
 			continue
 		}
-		var owner any
 		for e := range l.brought.Expiries() {
-			owner = e.Owner
 			c.timer.expires = &expiry{nanoseconds(e.At), e.Owner, e.Subject, c.timer.expires}
+			for _, tag := range e.Tags {
+				tags = append(tags, ownedTag{tag, e.Owner})
+			}
 		}
 		for tag := range l.brought.Tags() {
-			tags = append(tags, ownedTag{tag, owner})
+			tags = append(tags, ownedTag{Tag: tag})
 		}
 		if refusal := c.takeSeats(r.Context(), l.brought); refusal != nil {
 			return refusal, l.by.reportName(l.brought)

@@ -186,8 +186,8 @@ func (c *slowConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite(
 func TestExtendReplacesTags(t *testing.T) {
 	up := &upgrade.Upgrader{}
 	brings := policy.Func(func(*http.Request) policy.Verdict {
-		return policy.Allow().WithTag("jti", "1").WithTag("user", "alice").
-			WithExpiry(policy.Expiry{At: time.Now().Add(time.Hour), Owner: "token", Subject: "alice"})
+		return policy.Allow().WithTag("of", "nobody").
+			WithExpiry(policy.Expiry{At: time.Now().Add(time.Hour), Owner: "token", Subject: "alice", Tags: []policy.Tag{{Key: "jti", Value: "1"}, user("alice")}})
 	})
 	others := policy.Func(func(*http.Request) policy.Verdict {
 		return policy.Allow().WithTag("room", "1").WithTag("user", "alice")
@@ -195,7 +195,8 @@ func TestExtendReplacesTags(t *testing.T) {
 	renewed := make(chan []policy.Tag, 2)
 	addr := newServer(t, up.Use(brings)(up.Use(others)(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
 		for _, jti := range []string{"2", "3"} {
-			err := c.Extend(policy.Expiry{At: time.Now().Add(time.Hour), Owner: "token", Subject: "alice"}, policy.Tag{Key: "jti", Value: jti})
+			err := c.Extend(policy.Expiry{At: time.Now().Add(time.Hour), Owner: "token", Subject: "alice",
+				Tags: []policy.Tag{{Key: "jti", Value: jti}}})
 			if err != nil {
 				return err
 			}
@@ -208,9 +209,9 @@ func TestExtendReplacesTags(t *testing.T) {
 	})))))
 	c := connect(t, addr)
 	for i, want := range [][]policy.Tag{
-		{{Key: "jti", Value: "2"}, room("1"), user("alice")}, // that of two owners stays
-		{{Key: "jti", Value: "3"}, room("1"), user("alice")},
-		{{Key: "jti", Value: "3"}, user("alice")},
+		{{Key: "jti", Value: "2"}, {Key: "of", Value: "nobody"}, room("1"), user("alice")}, // that of two stays
+		{{Key: "jti", Value: "3"}, {Key: "of", Value: "nobody"}, room("1"), user("alice")},
+		{{Key: "jti", Value: "3"}, {Key: "of", Value: "nobody"}, user("alice")},
 	} {
 		got := receive(t, renewed)
 		slices.SortFunc(got, func(a, b policy.Tag) int { return cmp.Compare(a.Key, b.Key) })

@@ -41,12 +41,12 @@ func nanoseconds(t time.Time) int64 {
 }
 
 // Extend moves an expiry of the live connection ([policy.Verdict.WithExpiry]), in either direction:
-// the one of the same owner, for the same subject. A zero time removes it. The tags that the
-// owner's verdict brought are replaced by tags: a renewed connection is not found any more by what
-// the old credentials said. Who verified the new ones calls it, such as the Renew method of a JWT
+// the one of the same owner, for the same subject. A zero time means never. The
+// expiry's tags are replaced by those of e: a renewed connection is not found any more by what the
+// old credentials said. Who verified the new ones calls it, such as the Renew method of a JWT
 // handle. On a connection that has been closed it returns why; that is also the answer once the old
 // expiry has come: an error that unwraps to the verdict, 4401 token_expired.
-func (c *Conn) Extend(e policy.Expiry, tags ...policy.Tag) error {
+func (c *Conn) Extend(e policy.Expiry) error {
 	if err := c.over(); err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func (c *Conn) Extend(e policy.Expiry, tags ...policy.Tag) error {
 		return nil
 	}
 	l.untag(c, func(m *membership) bool { return m.owner == e.Owner })
-	room := make([]membership, len(tags))
-	for i, tag := range tags {
+	room := make([]membership, len(e.Tags))
+	for i, tag := range e.Tags {
 		l.tag(c, ownedTag{tag, e.Owner}, &room[i])
 	}
 	l.schedule(c)
