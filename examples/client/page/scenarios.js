@@ -1,0 +1,169 @@
+// What the page does in each test. A scenario gets its arguments and a function that tells the test how far it is.
+import { connect } from "/wsverdict/wsverdict.js";
+import { explain } from "/wsverdict/explain.js";
+import { tabs } from "/wsverdict/tabs.js";
+
+/** Every state that a connection was in, with what its outcome was, in milliseconds from the start. */
+function record(socket) {
+  const began = performance.now(), states = [];
+  socket.addEventListener("statechange", () => {
+    const { code, slug, action, refused } = socket.outcome ?? {};
+    states.push({ state: socket.state, at: performance.now() - began, code, slug, action, refused });
+  });
+  return states;
+}
+
+const until = (socket, state) => new Promise((resolve) => {
+  const look = () => socket.state == state && resolve();
+  socket.addEventListener("statechange", look);
+  look();
+});
+
+/** Connects until it is admitted, or over. */
+export async function act({ url, options }) {
+  let refreshed = 0, opens = 0;
+  const socket = connect(url, { protocols: ["chat.v1"], refresh: () => refreshed++, ...options });
+  const states = record(socket);
+  socket.addEventListener("open", () => opens++);
+  await new Promise((resolve) => (socket.onmessage = socket.onclose = resolve)); // open alone would say nothing
+  socket.close();
+  return { states, refreshed, opens };
+}
+
+/** Stays connected until it was open so many times, and tells each time. */
+export async function stay({ url, opens, options }, tell) {
+  const socket = connect(url, { protocols: ["chat.v1"], ...options });
+  const states = record(socket);
+  for (let i = 0; i < opens; i++) {
+    await until(socket, "open");
+    if (i < opens - 1) {
+      const away = new Promise((resolve) => socket.addEventListener("statechange", resolve, { once: true }));
+      await tell("open");
+      await away;
+    }
+  }
+  socket.close();
+  return { states };
+}
+
+/** Says numbers all the time, and hears them all again, while its token ends and is replaced. */
+export async function renew({ url, tokens, replacements, inPlace }) {
+  const fetchToken = async () => (await fetch(tokens)).json(); // { token, expires }
+  let current = await fetchToken(), refreshed = 0;
+  const refresh = async () => {
+    current = await fetchToken();
+    refreshed++;
+  };
+  const socket = connect(url, {
+    protocols: ["chat.v1"],
+    token: () => current.token,
+    refresh,
+    stable: 500, // these tokens live shorter than a connection is stable
+    ...(inPlace && { expires: () => current.expires, renew: (token) => "token " + token }),
+  });
+  const states = record(socket);
+  let heard = 0, sent = 0, lost = 0, twice = 0;
+  socket.addEventListener("lost", ({ messages }) => (lost += messages.length));
+  await until(socket, "open");
+  // One number is under way at a time, and said again only on another connection: the server's answer is its receipt.
+  for (let opens = 0; refreshed < replacements || heard < sent; ) {
+    const number = String(sent++);
+    for (let answered = false; !answered; ) {
+      await until(socket, "open");
+      const answer = new Promise((resolve) => {
+        const stop = new AbortController();
+        socket.addEventListener("message", ({ data }) => data == number && (stop.abort(), resolve(true)), stop);
+        socket.addEventListener("statechange", () => (stop.abort(), resolve(false)), stop);
+      });
+      socket.send(number);
+      answered = await answer;
+      if (!answered) twice++;
+    }
+    heard++;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  socket.close();
+  return { states, sent, heard, lost, twice, refreshed };
+}
+
+/** Opens many, and tells when they are open. They end, and come back: when, in milliseconds from the first end. */
+export async function crowd({ url, many, options }, tell) {
+  const sockets = Array.from({ length: many }, () => connect(url, { protocols: ["chat.v1"], ...options }));
+  await Promise.all(sockets.map(({ ready }) => ready));
+  let first;
+  const away = sockets.map((socket) => new Promise((resolve) => {
+    socket.onstatechange = () => {
+      first ??= performance.now();
+      socket.onstatechange = null;
+      resolve(socket.retryAt - performance.timeOrigin);
+    };
+  }));
+  await tell("open");
+  const attempts = (await Promise.all(away)).map((at) => at - first);
+  const back = await Promise.all(sockets.map(async (socket) => {
+    await socket.ready;
+    return performance.now() - first;
+  }));
+  sockets.forEach((socket) => socket.close());
+  return { attempts, back };
+}
+
+/** Tries for so long. */
+export async function knock({ url, lasts, options }) {
+  const socket = connect(url, { protocols: ["chat.v1"], ...options });
+  let attempts = 0;
+  socket.addEventListener("statechange", () => (attempts += socket.state == "connecting"));
+  await new Promise((resolve) => setTimeout(resolve, lasts));
+  socket.close();
+  return { attempts: attempts + 1 }; // the first one's state was there from the start
+}
+
+/** Is told why by HTTP. */
+export async function why({ url, asks, options }) {
+  const socket = connect(url, { protocols: ["chat.v1"], explain: explain(asks), ...options });
+  const states = record(socket);
+  await until(socket, "closed");
+  return { states };
+}
+
+/** Frames stand for tabs: each has its own connection, and its own token. All are told to refresh, in the same moment. */
+export async function family({ url, many }, tell) {
+  const frames = await Promise.all(Array.from({ length: many }, async () => {
+    const frame = document.createElement("iframe");
+    frame.src = "/tab.html";
+    document.body.append(frame);
+    await new Promise((resolve) => (frame.onload = resolve));
+    return frame;
+  }));
+  const opened = await Promise.all(frames.map(({ contentWindow }) => contentWindow.ready.then((tab) => tab.open(url))));
+  await tell("open");
+  const refreshes = await Promise.all(opened.map((tab) => tab.reopened()));
+  frames.forEach((frame) => frame.remove());
+  return { refreshes };
+}
+
+/** One tab of a family. */
+export function tab() {
+  let socket, refreshed = 0, token = "old";
+  return {
+    async open(url) {
+      socket = connect(url, {
+        protocols: ["chat.v1"],
+        token: () => token,
+        refresh: async () => {
+          refreshed++;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          return (token = "new");
+        },
+        tabs: tabs("family", { gap: 50, refreshed: (value) => (token = value) }),
+      });
+      await socket.ready;
+      return this;
+    },
+    async reopened() {
+      await until(socket, "connecting").then(() => socket.ready);
+      socket.close();
+      return { refreshed, token };
+    },
+  };
+}
