@@ -109,11 +109,12 @@ func (c *config) closeHandshake(w http.ResponseWriter, hs accepted, v *policy.Ve
 	out := handshake.AppendSwitching(taken.Buffer(), hs.key, hs.subprotocol, w.Header())
 	out = frame.AppendClose(out, code, reason)
 	// One absolute deadline for the write and for the linger behind it.
-	if err := taken.Answer(out, after(c.lingerTimeout)); err != nil {
+	until := now().add(c.lingerTimeout)
+	if err := taken.Answer(out, until.time()); err != nil {
 		return answer{outcome: Lost, closeCode: code, err: err}
 	}
 	lingers = true
-	c.linger(taken.Conn, frame.Scanner{}, taken.Early(), false, &c.lingering)
+	c.linger(taken.Conn, frame.Scanner{}, taken.Early(), until, false, &c.lingering)
 	return answer{outcome: Closed, closeCode: code}
 }
 

@@ -40,8 +40,9 @@ type lingerer struct {
 	config *config
 	owner  lingererOwner
 	frames frame.Scanner
-	brief  bool   // do not wait for the client's close frame
-	run    func() // bound once, so that starting the goroutine allocates nothing
+	until  instant // the read deadline
+	brief  bool    // do not wait for the client's close frame
+	run    func()  // bound once, so that starting the goroutine allocates nothing
 	buf    [128]byte
 }
 
@@ -67,11 +68,11 @@ func newLingerer() *lingerer {
 }
 
 // linger takes conn over, behind a close frame that was written, and returns at once. frames says
-// where its stream stands, and early is what was read of it already; its read deadline is the end
-// of the wait: an absolute one, which a client that sends a byte a second does not move. A brief
+// where its stream stands, and early is what was read of it already; until, its read deadline, is the
+// end of the wait: an absolute one, which a client that sends a byte a second does not move. A brief
 // linger is for who has not earned a wait: the connection is half-closed at once and ends when the
 // client does so too, or soon.
-func (c *config) linger(conn net.Conn, frames frame.Scanner, early []byte, brief bool, owner lingererOwner) {
+func (c *config) linger(conn net.Conn, frames frame.Scanner, early []byte, until instant, brief bool, owner lingererOwner) {
 	frames.Keep = false
 	frames.Scan(early)
 	if frames.Closed && owner.closed() { // there is nothing to wait for
@@ -81,7 +82,7 @@ func (c *config) linger(conn net.Conn, frames frame.Scanner, early []byte, brief
 	}
 	frames.Closed = false
 	l := newLingerer()
-	l.conn, l.config, l.owner, l.frames, l.brief = conn, c, owner, frames, brief
+	l.conn, l.config, l.owner, l.frames, l.until, l.brief = conn, c, owner, frames, until, brief
 	go l.run()
 }
 
@@ -99,7 +100,8 @@ func (l *lingerer) drain() {
 	}
 	// The client neither closed nor hung up in time. Say that nothing more will come, give its
 	// kernel a moment to take what was sent, and end it.
-	if transport.CloseWrite(l.conn) && l.conn.SetReadDeadline(time.Now().Add(lastDrain)) == nil {
+	l.until = now().add(lastDrain)
+	if transport.CloseWrite(l.conn) && l.conn.SetReadDeadline(l.until.time()) == nil {
 		l.discard(lastDrainBytes)
 	}
 }
@@ -107,30 +109,49 @@ func (l *lingerer) drain() {
 const (
 	lastDrain      = 250 * time.Millisecond
 	lastDrainBytes = 256 << 10
+	pouring        = 50 * time.Millisecond
 )
 
 // discard reads until the client's close frame or its end, and reports whether one came within the
-// read deadline and limit. It begins in a small buffer: most clients send a close frame and nothing
-// else.
+// read deadline and limit. It waits in a small buffer: most clients send a close frame and nothing
+// else. While data pours in, a large one is borrowed, and for no longer: a client that falls silent
+// does not keep it.
 func (l *lingerer) discard(limit int64) bool {
-	buf := l.buf[:]
+	more := false
 	for limit > 0 {
-		n, err := l.conn.Read(buf[:min(int64(len(buf)), limit)])
+		n, err := l.read(limit, more)
 		limit -= int64(n)
-		l.frames.Scan(buf[:n])
 		if l.frames.Closed && l.owner.closed() {
 			return true
 		}
 		l.frames.Closed = false
-		if err != nil {
-			timeout, ok := err.(net.Error)
-			return !ok || !timeout.Timeout()
-		}
-		if n == len(l.buf) && len(buf) == len(l.buf) {
-			big := discards.Get().(*[16 << 10]byte)
-			defer discards.Put(big)
-			buf = big[:]
+		poured := more
+		more = n >= len(l.buf)
+		switch {
+		case err != nil && !isTimeout(err):
+			return true
+		case err != nil && (!poured || now() >= l.until):
+			return false
+		case poured && !more && l.conn.SetReadDeadline(l.until.time()) != nil:
+			return true
 		}
 	}
 	return false
+}
+
+// read reads once: into the small buffer for as long as it takes, or, where more is expected, into a
+// large one for a moment.
+func (l *lingerer) read(limit int64, more bool) (int, error) {
+	buf := l.buf[:]
+	if more {
+		big := discards.Get().(*[16 << 10]byte)
+		defer discards.Put(big)
+		buf = big[:]
+		if err := l.conn.SetReadDeadline(min(now().add(pouring), l.until).time()); err != nil {
+			return 0, err
+		}
+	}
+	n, err := l.conn.Read(buf[:min(int64(len(buf)), limit)])
+	l.frames.Scan(buf[:n])
+	return n, err
 }

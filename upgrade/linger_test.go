@@ -3,8 +3,10 @@ package upgrade_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -207,5 +209,29 @@ func TestAbsurdLengths(t *testing.T) {
 				t.Errorf("length %d: the server did %q, want it to read on up to its limit", n, ops)
 			}
 		}
+	}
+}
+
+// A client that pours and then pauses is waited for as one that never poured: a byte, a message, a pause.
+func TestPauseWithinTheLinger(t *testing.T) {
+	pour := masked(ws.NewBinaryFrame(make([]byte, 1000)))
+	for name, h := range refusals(t, patient) {
+		t.Run(name, func(t *testing.T) {
+			addr, taps := newTapped(t, h)
+			c, _ := handshake(t, addr)
+			c.wantClose(4401, expiredText)
+			for _, rest := range []string{pour, pour + pour[:1], pour[1:]} {
+				c.send(rest)
+				c.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
+				if _, err := c.in.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatalf("the server did not wait: %v", err)
+				}
+			}
+			c.SetReadDeadline(time.Now().Add(patience))
+			c.bye()
+			if ops, _, _ := receive(t, taps).log(t); strings.Contains(ops, "FIN") {
+				t.Errorf("the server did %q", ops)
+			}
+		})
 	}
 }

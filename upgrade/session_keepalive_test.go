@@ -213,3 +213,17 @@ func TestPingLeavesRawWritesAlone(t *testing.T) {
 		})
 	}
 }
+
+// A long PingTimeout gives a client time to answer; the next ping does not wait for it.
+func TestPingTimeoutLongerThanItsInterval(t *testing.T) {
+	up := &upgrade.Upgrader{PingInterval: 100 * time.Millisecond, PingTimeout: time.Hour}
+	c := admit(t, up, listen)
+	for range 3 {
+		f := c.frame()
+		if f.Header.OpCode != ws.OpPing {
+			t.Fatalf("got %+v, want a ping", f.Header)
+		}
+		c.send(masked(ws.NewPongFrame(f.Payload)))
+	}
+	c.leave(1000)
+}

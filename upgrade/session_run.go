@@ -69,7 +69,7 @@ func (c *Conn) awaitClose() {
 	defer c.in.lock.Unlock()
 	c.mu.Lock()
 	over := c.end.received && c.end.sent || c.end.lost
-	raw, failed := c.raw, c.end.failed()
+	raw, failed, until := c.raw, c.end.failed(), c.end.until
 	c.end.returned = true
 	c.mu.Unlock()
 	frames := c.in.rest()
@@ -83,7 +83,7 @@ func (c *Conn) awaitClose() {
 		return
 	}
 	frames.Scan(c.in.buffered())
-	c.config.linger(c.conn, frames, nil, failed || !c.mayLinger(), c)
+	c.config.linger(c.conn, frames, nil, until, failed || !c.mayLinger(), c)
 }
 
 // youth is the age up to which a connection that ends may be one that its session refused: by a first

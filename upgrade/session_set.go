@@ -26,7 +26,7 @@ type live struct {
 	wheel   wheel.Wheel[Conn]
 
 	ends   atomic.Uint64 // so far
-	recent []recentEnd   // the last of them
+	recent recentEnds
 }
 
 // A place is where a connection stands in the set: in the list of all connections, and in one list
@@ -192,6 +192,14 @@ func (l *live) all() []*Conn {
 		found = append(found, c)
 	}
 	return found
+}
+
+// selected returns the connections that have all of tags: every one, for none. mu is held.
+func (l *live) selected(tags []policy.Tag) []*Conn {
+	if len(tags) == 0 {
+		return l.all()
+	}
+	return l.with(tags)
 }
 
 // with returns the connections that have all of tags. It looks at those of the rarest tag only. mu

@@ -3,35 +3,79 @@ package upgrade
 import (
 	"slices"
 	"time"
+
+	"github.com/wsverdict/wsverdict/policy"
 )
 
-// A recentEnd is remembered for the handshakes that were under way: their policies may have judged
-// before a ban was recorded, and there was no connection yet that End could find.
+// recentEnds remembers Ends for the handshakes that were under way: their policies may have judged
+// before a ban was recorded, and there was no connection yet that End could find. It is guarded by
+// live.mu.
+//
+// However many there are, a handshake looks only at those with a tag of its own, and at the Ends of
+// all.
+type recentEnds struct {
+	by    map[policy.Tag][]recentEnd // the oldest first
+	order []forgetting               // of all in by, the oldest first
+}
+
 type recentEnd struct {
 	number uint64
-	at     instant
 	end    *scheduledEnd
 	meant  selection
+}
+
+// A forgetting says when the oldest of a tag's recentEnds was remembered.
+type forgetting struct {
+	at  instant
+	tag policy.Tag
 }
 
 // remembered is longer than handshakes take.
 const remembered = time.Minute
 
+// add remembers an end by one of its tags; by none, that is by the zero Tag, if it is meant for all.
+func (r *recentEnds) add(tag policy.Tag, end recentEnd) {
+	at := now()
+	for len(r.order) > 0 && r.order[0].at.add(remembered) <= at {
+		r.forget(r.order[0].tag)
+		r.order = r.order[1:]
+	}
+	if r.by == nil {
+		r.by = map[policy.Tag][]recentEnd{}
+	}
+	r.by[tag] = append(r.by[tag], end)
+	r.order = append(r.order, forgetting{at, tag})
+}
+
+func (r *recentEnds) forget(tag policy.Tag) {
+	if rest := r.by[tag][1:]; len(rest) > 0 {
+		r.by[tag] = rest
+	} else {
+		delete(r.by, tag)
+	}
+}
+
 // find returns the connections that are meant, and remembers that they are ended.
 func (l *live) find(e *scheduledEnd, s selection) []*Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at := now()
-	old := slices.IndexFunc(l.recent, func(r recentEnd) bool { return r.at.add(remembered) > at })
-	if old < 0 {
-		old = len(l.recent)
+	l.recent.add(l.rarest(s.tags), recentEnd{l.ends.Add(1), e, s})
+	return slices.DeleteFunc(l.selected(s.tags), s.spares)
+}
+
+// rarest is the tag that the fewest connections have, the zero one of none. mu is held.
+func (l *live) rarest(tags []policy.Tag) (rarest policy.Tag) {
+	least := 0
+	for i, tag := range tags {
+		n := 0
+		if t := l.tags[tag]; t != nil {
+			n = t.n
+		}
+		if i == 0 || n < least {
+			rarest, least = tag, n
+		}
 	}
-	l.recent = append(slices.Delete(l.recent, 0, old), recentEnd{l.ends.Add(1), at, e, s})
-	found := l.all
-	if len(s.tags) > 0 {
-		found = func() []*Conn { return l.with(s.tags) }
-	}
-	return slices.DeleteFunc(found(), s.spares)
+	return rarest
 }
 
 // endSince ends c as it would have been, had it been there at every End since its handshake began.
@@ -41,13 +85,21 @@ func (c *Conn) endSince(since uint64) {
 		return
 	}
 	var ends []*scheduledEnd
-	l.mu.Lock()
-	for _, r := range slices.Backward(l.recent) {
-		if r.number < since {
-			break
+	look := func(tag policy.Tag) {
+		for _, r := range slices.Backward(l.recent.by[tag]) {
+			if r.number < since {
+				break
+			}
+			if r.meant.holds(c) {
+				ends = append(ends, r.end)
+			}
 		}
-		if r.meant.holds(c) {
-			ends = append(ends, r.end)
+	}
+	l.mu.Lock()
+	look(policy.Tag{})
+	for m := c.place.tags; m != nil; m = m.more {
+		if m.of.tag != (policy.Tag{}) {
+			look(m.of.tag)
 		}
 	}
 	l.mu.Unlock()

@@ -84,10 +84,13 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 		}
 	}
 	if interval := c.config.pingTicks; interval > 0 {
-		if t.pinged != 0 {
-			earliest(t.pinged + c.config.pongTicks)
-		} else {
+		switch pong := c.config.pongTicks; {
+		case t.pinged == 0:
 			earliest(c.in.seen.Load() + interval)
+		case interval < pong && t.pinged+interval > l.now.Load(): // the pong has most likely come
+			earliest(t.pinged + interval)
+		default:
+			earliest(t.pinged + pong)
 		}
 	}
 	return due, ok
@@ -136,12 +139,13 @@ func (c *Conn) expired(wall time.Time) bool {
 // stays silent. Where nobody reads, silence means nothing.
 func (c *Conn) keepAlive(now uint32) {
 	t, seen := &c.timer, c.in.seen.Load()
-	switch {
-	case t.pinged != 0 && seen >= t.pinged, !c.in.reading.Load():
+	if seen >= t.pinged {
 		t.pinged = 0
-		if !c.in.reading.Load() {
-			c.in.seen.Store(now)
-		}
+	}
+	switch {
+	case !c.in.reading.Load():
+		t.pinged = 0
+		c.in.seen.Store(now)
 	case t.pinged != 0 && now-t.pinged >= c.config.pongTicks:
 		t.pinged = 0
 		go c.lose(errNoAnswer)

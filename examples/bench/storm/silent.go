@@ -57,6 +57,7 @@ func silence(l library, n int) (figures, error) {
 	}
 	begun := time.Now()
 	come(0, n)
+	time.Sleep(200 * time.Millisecond) // what they have sent is read: what silence takes is the question
 	some, err := r.ask("collect")
 	if err != nil {
 		return nil, err
