@@ -190,6 +190,27 @@ func TestEndIsForgotten(t *testing.T) {
 	}
 }
 
+// What was said about connections before a server was there is not done to those that it has when it catches up.
+func TestEndIsNotAppliedAsHistory(t *testing.T) {
+	node := startRedis(t)
+	client := newClient(t, nil, node)
+	must(t, join(t, client, fleet.Config{}).EndAll(ctx(t), banned, 0))
+	node.signal(t, syscall.SIGSTOP)
+	up := &upgrade.Upgrader{}
+	f := joinUnready(t, client, fleet.Config{Upgraders: []*upgrade.Upgrader{up}, InsecureAllowUntilReady: true, Timeout: time.Millisecond})
+	s := httptest.NewServer(routes(f, up))
+	defer s.Close()
+	ada := dial(t, strings.TrimPrefix(s.URL, "http://"), "ada")
+	if !ada.alive() {
+		t.Fatal("not admitted")
+	}
+	node.signal(t, syscall.SIGCONT)
+	<-f.Ready()
+	if !ada.alive() || !ada.alive() {
+		t.Error("an End of another time reached it")
+	}
+}
+
 // What another version, or anybody, wrote into the stream neither stops a server nor lets somebody
 // stay who was to go.
 func TestStreamIsNotTrusted(t *testing.T) {

@@ -66,7 +66,13 @@ func TestRedisPaused(t *testing.T) {
 	limit, err := middleware.NewRateLimit(middleware.RateLimitConfig{Rate: middleware.PerHour(3), Limiter: f.Limiter(),
 		Key: func(*http.Request) (middleware.Key, bool) { return key("ada"), true }})
 	must(t, err)
+	if _, ok, err := f.Seats().Take(ctx(t), key("early"), 1); !ok || err != nil { // Redis knows the script
+		t.Fatal(ok, err)
+	}
 	node.signal(t, syscall.SIGSTOP)
+	if _, _, err := f.Seats().Take(ctx(t), key("late"), 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a seat: %v", err)
+	}
 	allowed, slow := 0, 0
 	var longest time.Duration
 	for range 1000 {
@@ -101,7 +107,7 @@ func TestRedisPaused(t *testing.T) {
 		return err == nil
 	})
 	// The seat that nobody got because the answer came too late is free.
-	eventually(t, "a seat", func() bool { _, ok, err := g.Seats().Take(ctx(t), key("ada"), 1); return ok && err == nil })
+	eventually(t, "a seat", func() bool { _, ok, err := g.Seats().Take(ctx(t), key("late"), 1); return ok && err == nil })
 }
 
 // Redis is killed and comes back without its data.

@@ -160,3 +160,23 @@ func TestSeatsBounds(t *testing.T) {
 		t.Error("the smaller has not")
 	}
 }
+
+// Whatever went wrong with a set, it is written anew when its turn comes, and so never runs out while it is in use.
+func TestSeatsAreStatedAnewInTurn(t *testing.T) {
+	client := newClient(t, nil, startRedis(t))
+	f := join(t, client, fleet.Config{})
+	if _, ok, err := f.Seats().Take(ctx(t), key("ada"), 1); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	sets := client.Keys(ctx(t), "wsverdict:seats:*").Val()
+	if len(sets) != 1 {
+		t.Fatalf("sets %q", sets)
+	}
+	must(t, client.Del(ctx(t), sets...).Err())
+	for turn := range 64 {
+		must(t, f.Seats().RenewAll(turn))
+	}
+	if n, ttl := client.ZCard(ctx(t), sets[0]).Val(), client.PTTL(ctx(t), sets[0]).Val(); n != 1 || ttl <= 0 {
+		t.Errorf("%d seats, for %v", n, ttl)
+	}
+}
