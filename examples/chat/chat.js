@@ -1,8 +1,8 @@
 // The page: who are you, what is said, and what has become of the connection.
-import { keepConnected } from "./keep.js";
+import { connect } from "/wsverdict.js";
 
 const $ = (id) => document.getElementById(id);
-let me, token, socket, leave;
+let me, token, socket;
 
 async function login() {
   const response = await fetch(`login/${me}`, { method: "POST" });
@@ -20,29 +20,26 @@ $("join").addEventListener("submit", (event) => {
   $("chat").hidden = false;
   $("text").focus();
   state("", "Connecting …");
-  leave = keepConnected(`${location.origin.replace(/^http/, "ws")}/rooms/${room}`, {
-    protocols: async () => {
+  socket = connect(`${location.origin.replace(/^http/, "ws")}/rooms/${room}`, {
+    protocols: "chat.v1",
+    token: async () => {
       if (!token) await login();
-      return ["chat.v1", "bearer", token];
+      return token;
     },
     refresh: login,
-    opened: (ws) => {
-      socket = ws;
-      state("open", `Connected as ${me}`);
-      ws.onmessage = ({ data }) => {
-        const [, from, text] = /^([a-z]+): ([^]*)$/.exec(data);
-        line(from === me ? "me" : "", element("b", from), text);
-      };
-    },
-    waiting: (code, slug, action, seconds) => {
-      state("", `${because(slug)} Trying again in ${Math.ceil(seconds)} s …`);
-      line("note", "closed: ", element("code", `${code} ${slug} ${action}`));
-    },
-    stopped: (code, slug) => {
-      state("over", `${because(slug)} Trying again would not help.`);
-      line("note", "closed: ", element("code", `${code} ${slug} stop`));
-    },
+    queue: 0, // what is said while nobody hears it stays in its field
   });
+  socket.onmessage = ({ data }) => {
+    const [, from, text] = /^([a-z]+): ([^]*)$/.exec(data);
+    line(from === me ? "me" : "", element("b", from), text);
+  };
+  socket.onstatechange = ({ target: { state: is, outcome, retryAt } }) => {
+    if (is === "open") state("open", `Connected as ${me}`);
+    else if (is === "waiting") state("", `${because(outcome.slug)} Trying again in ${Math.ceil((retryAt - Date.now()) / 1000)} s …`);
+    else if (is === "offline") state("", "You are offline.");
+    else if (is === "closed") state("over", `${because(outcome.slug)} Trying again would not help.`);
+    if (is === "waiting" || is === "closed") line("note", "closed: ", element("code", `${outcome.code} ${outcome.slug} ${outcome.action}`));
+  };
 });
 
 // What people are told, by slug. The code and the action are for the program.
@@ -58,13 +55,14 @@ const because = (slug) => REASONS[slug] ?? "The connection is gone.";
 
 $("say").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!$("text").value || socket?.readyState !== WebSocket.OPEN) return;
+  if (!$("text").value || socket.state !== "open") return;
   socket.send($("text").value);
   $("text").value = "";
 });
 
 $("leave").addEventListener("click", () => {
-  leave();
+  socket.onstatechange = socket.onmessage = null;
+  socket.close();
   $("lines").replaceChildren();
   $("chat").hidden = true;
   $("join").hidden = false;

@@ -31,7 +31,7 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-//go:embed index.html style.css chat.js keep.js
+//go:embed index.html style.css chat.js
 var page embed.FS
 
 var (
@@ -88,6 +88,7 @@ func routes(password string) http.Handler {
 		w.Write([]byte(token))
 	})
 	r.Handle("/metrics", metrics.Handler(up))
+	r.Handle("/wsverdict.js", codes.Script())
 	r.Handle("/*", http.FileServerFS(page))
 
 	admin := r.With(chimiddleware.BasicAuth("admin", map[string]string{"admin": password}))

@@ -4,7 +4,6 @@ package client
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wsverdict/wsverdict/codes"
 )
 
 // patience is for a browser that hangs: no test should come near it.
@@ -176,7 +177,7 @@ user_pref("privacy.webrtc.legacyGlobalIndicator", false);
 func (b *browser) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", noStore(http.FileServerFS(os.DirFS("page"))))
-	mux.Handle("GET /wsverdict/", noStore(http.StripPrefix("/wsverdict/", http.FileServerFS(dist()))))
+	mux.Handle("GET /wsverdict/", codes.Script())
 	mux.HandleFunc("GET /task", func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case task := <-b.tasks:
@@ -192,8 +193,6 @@ func (b *browser) pages() http.Handler {
 	})
 	return mux
 }
-
-func dist() fs.FS { return os.DirFS("../../codes/client/dist") }
 
 func noStore(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
