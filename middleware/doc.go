@@ -15,7 +15,7 @@
 //	Brake         if wanted: holds back who comes again and again without waiting
 //	Maintenance   costs one load; behind JWT only if its bypass looks at claims
 //	RateLimit     by IP, before any signature is checked: a forged token costs a verification
-//	JWT, API keys authentication; policy.Any for one of them
+//	JWT, API keys authentication, or a ticket; policy.Any for one of them
 //	RateLimit     by subject, if wanted (BySubject)
 //	your own      authorisation: membership, quotas
 //
@@ -29,9 +29,9 @@
 // A chi router that has a NotFound handler and no route at all skips what its Use has mounted: give
 // the handler its links by With.
 //
-// Every policy exists as a value first ([NewJWT], [NewAPIKeys], [NewRateLimit], [NewSeats],
-// [NewMaintenance]), which [Chain.Use] mounts and policy.Any, policy.When and policy.Named combine.
-// Origin is mounted by [Chain.Origin] alone: it is not a term of an "or".
+// Every policy exists as a value first ([NewJWT], [NewAPIKeys], [NewTickets], [NewRateLimit],
+// [NewSeats], [NewMaintenance]), which [Chain.Use] mounts and policy.Any, policy.When and
+// policy.Named combine. Origin is mounted by [Chain.Origin] alone: it is not a term of an "or".
 //
 // All mistakes in a configuration are reported together: as the error of a New function, as a panic
 // of a mounting method.

@@ -49,7 +49,7 @@ func newRemote(store any, timeout time.Duration, mode FailureMode, onError func(
 	}
 	var guard *within.Guard
 	switch store.(type) {
-	case nil, *MemoryLimiter, *MemorySeats:
+	case nil, *MemoryLimiter, *MemorySeats, *MemoryTickets:
 	default:
 		guard = within.NewGuard(0)
 	}

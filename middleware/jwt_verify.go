@@ -23,19 +23,27 @@ var (
 // verify looks at a token alone.
 func (j *JWT[C]) verify(ctx context.Context, token string) (*C, policy.Verdict) {
 	claims, v := j.check(ctx, token)
-	if !v.Allowed() || j.config.Revoked == nil {
-		return claims, v
+	if v.Allowed() {
+		v = j.checkRevoked(ctx, claims)
+	}
+	return claims, v
+}
+
+// checkRevoked asks about good claims.
+func (j *JWT[C]) checkRevoked(ctx context.Context, claims *C) policy.Verdict {
+	if j.config.Revoked == nil {
+		return policy.Allow()
 	}
 	revoked, err := within.Call(ctx, j.revoking, j.config.Timeout, func(ctx context.Context) (bool, error) {
 		return j.config.Revoked(ctx, *claims)
 	})
 	switch {
 	case err != nil:
-		return nil, j.answers.revocationUnavailable.WithCause(err)
+		return j.answers.revocationUnavailable.WithCause(err)
 	case revoked:
-		return nil, j.answers.revoked
+		return j.answers.revoked
 	}
-	return claims, v
+	return policy.Allow()
 }
 
 // check is all of verify but what may change from one moment to the next.

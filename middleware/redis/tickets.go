@@ -6,11 +6,15 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/wsverdict/wsverdict/middleware"
 )
 
-// Tickets keeps what a ticket stands for until it is redeemed: on any server, once. Each method is
+// Tickets is a [middleware.TicketStore]: a ticket is redeemed on any server, once. Each method is
 // one command. It is safe for concurrent use.
 type Tickets struct{ fleet *Fleet }
+
+var _ middleware.TicketStore = (*Tickets)(nil)
 
 var errTicketExists = errors.New("fleet: there is a ticket with that id")
 
