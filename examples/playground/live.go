@@ -23,8 +23,12 @@ const (
 // live mounts what ends connections that are open: each ends those of one run, and of nobody else.
 func (p *playground) live(r chi.Router) {
 	r.Use(http.NewCrossOriginProtection().Handler)
-	r.Post("/token", func(w http.ResponseWriter, _ *http.Request) {
-		token, err := p.tokens.short(shortLife)
+	r.Post("/token", func(w http.ResponseWriter, r *http.Request) {
+		life := shortLife
+		if r.URL.Query().Has("long") {
+			life = time.Hour
+		}
+		token, err := p.tokens.short(life)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
@@ -40,11 +44,28 @@ func (p *playground) live(r chi.Router) {
 		down.Until(time.Now().Add(downtime))
 		down.DrainTag(p.up, window, runOf(r))
 	})
+	r.Post("/client/{how}", p.endClient)
 	r.Post("/shutdown", func(w http.ResponseWriter, _ *http.Request) {
 		if err := p.second.restart(); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	})
+}
+
+// endClient ends the connection of the page's own client, for it to do what the code says.
+func (p *playground) endClient(w http.ResponseWriter, r *http.Request) {
+	verdicts := map[string]policy.Verdict{
+		"expired":     policy.Close(codes.Unauthorized, "token_expired"),
+		"maintenance": policy.Close(codes.ServiceUnavailable, "maintenance").WithAfter(3 * time.Second),
+		"restart":     policy.Close(codes.ServiceUnavailable, "restart").WithAction(codes.Reconnect),
+		"banned":      banned,
+	}
+	v, ok := verdicts[chi.URLParam(r, "how")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	p.second.now.Load().up.End(v, 0, runOf(r))
 }
 
 var banned = policy.Close(codes.Forbidden, "banned")

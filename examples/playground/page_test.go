@@ -103,3 +103,12 @@ func TestNothingFromElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// TestShortOnAPhone: all cases at a glance, in a few screens.
+func TestShortOnAPhone(t *testing.T) {
+	tab := openPage(t, "http://"+start(t))
+	do(t, tab, chromedp.EmulateViewport(390, 844), chromedp.Click("#all"), until(allHaveRun))
+	if height := evaluate[int](t, tab, `document.documentElement.scrollHeight`); height > 3*844 {
+		t.Errorf("the page is %d high, want at most three screens", height)
+	}
+}

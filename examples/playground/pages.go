@@ -8,12 +8,19 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/wsverdict/wsverdict/codes"
 )
 
 //go:embed page
 var page embed.FS
 
-var index = template.Must(template.New("index.html").Funcs(template.FuncMap{"json": asJSON}).ParseFS(page, "page/index.html"))
+var index = template.Must(template.New("index.html").Funcs(template.FuncMap{"json": asJSON, "states": clientStates}).ParseFS(page, "page/index.html"))
+
+// clientStates are those of the page's client, in the order of a life.
+func clientStates() []string {
+	return []string{"connecting", "open", "refreshing", "waiting", "offline", "closed"}
+}
 
 func asJSON(v any) (string, error) {
 	b, err := json.Marshal(v)
@@ -34,7 +41,12 @@ func (p *playground) pages(r chi.Router) {
 		h.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss:; frame-src http://localhost:* http://127.0.0.1:*")
 		_, _ = w.Write(html.Bytes())
 	})
-	for _, name := range []string{"style.css", "app.js", "attempt.js", "show.js", "foreign.html", "foreign.js", "icon.svg"} {
+	r.Get("/wsverdict.js", codes.Script().ServeHTTP)
+	r.Get("/favicon.ico", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "image/svg+xml")
+		http.ServeFileFS(w, r, page, "page/icon.svg")
+	})
+	for _, name := range []string{"style.css", "app.js", "attempt.js", "show.js", "foreign.html", "foreign.js", "client.js", "icon.svg"} {
 		r.Get("/"+name, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeFileFS(w, r, page, "page/"+name)
 		})

@@ -32,14 +32,15 @@ type recordedConn struct {
 
 	mu      sync.Mutex
 	run     string
+	request string
 	written []byte
 }
 
 // begin starts another recording; a connection that is kept alive carries several requests. "" records nothing.
-func (c *recordedConn) begin(run string) {
+func (c *recordedConn) begin(run, request string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.run, c.written = run, nil
+	c.run, c.request, c.written = run, request, nil
 }
 
 func (c *recordedConn) Write(p []byte) (int, error) {
@@ -49,6 +50,7 @@ func (c *recordedConn) Write(p []byte) (int, error) {
 	if c.run != "" {
 		c.written = append(c.written, p[:min(n, maxRecorded-len(c.written))]...)
 		wire := decodeWire(c.written)
+		wire.Request = c.request
 		c.reports.publish(report{Run: c.run, Wire: &wire})
 	}
 	return n, err
@@ -74,7 +76,7 @@ func withRecordedConn(ctx context.Context, conn net.Conn) context.Context {
 func recordRun(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if conn, ok := r.Context().Value(recordedConnKey{}).(*recordedConn); ok {
-			conn.begin(r.URL.Query().Get("run"))
+			conn.begin(r.URL.Query().Get("run"), requestText(r))
 		}
 		next.ServeHTTP(w, r)
 	})

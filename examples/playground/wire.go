@@ -12,9 +12,10 @@ import (
 
 // A wireReport is what the server sent, taken apart for people.
 type wireReport struct {
-	Head   string        `json:"head"`             // status line and header fields
-	Body   string        `json:"body,omitempty"`   // of a plain response
-	Frames []frameReport `json:"frames,omitempty"` // behind a 101
+	Request string        `json:"request,omitempty"` // what the client sent, its token shortened
+	Head    string        `json:"head"`              // status line and header fields
+	Body    string        `json:"body,omitempty"`    // of a plain response
+	Frames  []frameReport `json:"frames,omitempty"`  // behind a 101
 }
 
 type frameReport struct {

@@ -29,13 +29,14 @@ export function showEnded(panel, { closedBy, code, slug, action, after, messages
   fill(panel, "verdict", { "closed by": closedBy, code, slug, action, after, messages, "open for": duration }, true);
 }
 
-export function showWire(panel, { head, body, frames = [] }) {
+export function showWire(panel, { request, head, body, frames = [] }) {
   const part = (className, field, text) => {
     const made = element("pre", className, text);
     made.dataset.field = field;
     return made;
   };
   panel.querySelector(".bytes").replaceChildren(
+    ...(request ? [part("asked", "request", request)] : []),
     part("head", "head", head),
     ...(body ? [part("body", "body", body)] : []),
     ...frames.flatMap(({ hex, text }) => [part("hex", "hex", hex), part("text", "frame", text)]),
@@ -46,7 +47,8 @@ export function showWire(panel, { head, body, frames = [] }) {
 export function show(item, panel, verdict, script) {
   fill(panel, "script", script);
   const glance = item.querySelector(`[data-glance=${panel.dataset.form}]`);
-  glance.dataset.kind = kind(verdict, script);
+  glance.dataset.kind = kind(item, verdict, script);
+  glance.querySelector(".result").classList.remove("will");
   const { code, status, action, after } = script;
   glance.querySelector(".result").replaceChildren(...[
     element("strong", "", code ?? parseInt(status)),
@@ -56,8 +58,9 @@ export function show(item, panel, verdict, script) {
   ].filter(Boolean).flatMap((part) => [part, " "]));
 }
 
-// kind says whether the script knows what happened.
-function kind({ outcome }, { code }) {
+// kind says whether the script knows what happened. Where there is no close frame, for good reasons, it has lost nothing.
+function kind(item, { outcome }, { code }) {
+  if ("never" in item.dataset) return "other";
   if (outcome === "admitted" && code === 1000) return "open";
   if (code === undefined) return "other"; // no WebSocket
   return code === 1006 ? "lost" : "known";
