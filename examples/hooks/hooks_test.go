@@ -1,0 +1,24 @@
+// Package hooks tests the page's client as React and Svelte programs use it.
+package hooks
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// TestHooks needs node, and once: npm ci --prefix examples/hooks.
+func TestHooks(t *testing.T) {
+	_, noNode := exec.LookPath("node")
+	_, noPackages := os.Stat("node_modules")
+	if noNode != nil || noPackages != nil {
+		const missing = "no node, or no packages: npm ci --prefix examples/hooks"
+		if os.Getenv("WSVERDICT_REQUIRE_ALL") == "1" {
+			t.Fatal(missing + ", and WSVERDICT_REQUIRE_ALL=1 is set")
+		}
+		t.Skip(missing)
+	}
+	if out, err := exec.CommandContext(t.Context(), "node", "--test").CombinedOutput(); err != nil {
+		t.Errorf("node --test: %v\n%s", err, out)
+	}
+}
