@@ -15,6 +15,7 @@ import (
 
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade"
 )
 
 func newRequest(t testing.TB, set ...string) *http.Request {
@@ -63,6 +64,21 @@ func panicError(t *testing.T, f func()) (err error) {
 	}()
 	f()
 	return nil
+}
+
+// chainOf has f see the claims of a request, as a handler behind the policy does.
+func chainOf[C any](t *testing.T, users *middleware.JWT[C], r *http.Request, f func(C)) {
+	t.Helper()
+	seen := false
+	ws := middleware.For(&upgrade.Upgrader{})
+	ws.Use(users)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		c, ok := users.Claims(r)
+		seen = ok
+		f(c)
+	})).ServeHTTP(httptest.NewRecorder(), r)
+	if !seen {
+		t.Error("no claims")
+	}
 }
 
 type appClaims struct {

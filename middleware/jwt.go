@@ -42,6 +42,9 @@ type JWT[C any] struct {
 	revoking *within.Guard
 	answers  answers
 	asClaims func(*C) jwt.Claims
+
+	memory    *memory[C] // nil where nothing is remembered
+	validates bool       // the claims have a Validate of their own
 }
 
 // NewJWT returns a JWT whose tokens' claims are decoded into C, whose pointer must be a jwt.Claims:
@@ -51,7 +54,8 @@ func NewJWT[C any, P interface {
 	jwt.Claims
 }](cfg JWTConfig[C]) (*JWT[C], error) {
 	asClaims := func(c *C) jwt.Claims { return P(c) }
-	if err := checkJWT(cfg, asClaims); err != nil {
+	copies, cannot := copier[C](cfg.Remember)
+	if err := checkJWT(cfg, asClaims, cannot); err != nil {
 		return nil, err
 	}
 	cfg.From = sources(cfg.From)
@@ -65,6 +69,10 @@ func NewJWT[C any, P interface {
 		revoking: within.NewGuard(0),
 		answers:  newAnswers(cfg.Realm),
 		asClaims: asClaims,
+	}
+	if cfg.Remember > 0 {
+		j.memory = newMemory(cfg, copies)
+		_, j.validates = asClaims(new(C)).(jwt.ClaimsValidator)
 	}
 	if k, ok := cfg.Keys.(staticKey); ok {
 		j.static = func(*jwt.Token) (any, error) { return k.key, nil }
@@ -95,11 +103,8 @@ func (j *JWT[C]) Judge(r *http.Request) policy.Verdict {
 	case err != nil:
 		return j.answers.malformed.WithCause(quiet("middleware: the token cannot be taken from the request", err))
 	}
-	claims, v := j.verify(r.Context(), token)
-	if !v.Allowed() {
-		return v
-	}
-	return j.admit(v, claims)
+	_, v := j.verify(r.Context(), token)
+	return v
 }
 
 // admit has v bring what good claims bring.
@@ -118,7 +123,7 @@ func (j *JWT[C]) expiry(claims *C) policy.Expiry {
 		e.Tags = append(e.Tags, policy.Tag{Key: j.config.Tag, Value: subject})
 	}
 	if j.config.Tags != nil {
-		for _, tag := range j.config.Tags(*claims) {
+		for _, tag := range j.config.Tags(*j.own(claims)) {
 			if tag.Value != "" {
 				e.Tags = append(e.Tags, tag)
 			}
@@ -139,11 +144,12 @@ func (j *JWT[C]) CheckMount(m policy.Mounting) error { return j.config.From.Chec
 type claimsKey[C any] struct{ handle *JWT[C] }
 
 // Claims returns the claims of the token that j let pass, a copy; ok is false where j did not
-// decide (or did not allow, inside a policy.Any). What the claims point to is shared by all who
-// ask: do not change it.
+// decide (or did not allow, inside a policy.Any). What the claims point to is shared by all who ask
+// about this request: do not change it. With [JWTConfig.Remember] nothing is shared, and every call
+// has a copy of its own, made through all pointers, slices and maps.
 func (j *JWT[C]) Claims(r *http.Request) (claims C, ok bool) {
 	if c, ok := r.Context().Value(claimsKey[C]{j}).(*C); ok {
-		return *c, true
+		return *j.own(c), true
 	}
 	return claims, false
 }

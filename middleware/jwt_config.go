@@ -71,6 +71,22 @@ type JWTConfig[C any] struct {
 	// context and also where they ignore it: beyond it the answer is 503. 0 means 2 s.
 	Timeout time.Duration
 
+	// Remember, if given, is how many tokens are remembered that were found good, and as many that
+	// were refused, so that who comes back with the same one is not verified again. Places for them
+	// take about 100 bytes each at once (their number is rounded up to a power of two), and a token
+	// that is remembered as good takes about 600 more, its claims among them. 0 means none.
+	//
+	// What is remembered ends with exp and after RememberFor; it is forgotten when the keys change,
+	// if they are [VersionedKeys] or a [StaticKey]. Revoked is asked each time, and so is the claims'
+	// own Validate. C must be something that can be copied through all pointers, slices and maps
+	// ([JWT.Claims]), or have a method Clone() C. It goes by the system's clock, whatever
+	// jwt.WithTimeFunc says.
+	Remember int
+
+	// RememberFor bounds how long. 0 means an hour; a minute where Keys cannot tell that they
+	// change: so long what a withdrawn key has signed may stay good.
+	RememberFor time.Duration
+
 	// KeysUnavailable reports further errors of Keys that mean that no key could be had.
 	KeysUnavailable func(error) bool
 
@@ -85,7 +101,7 @@ type JWTConfig[C any] struct {
 // fetched.
 const keysTimeout = 2 * time.Second
 
-func checkJWT[C any](cfg JWTConfig[C], asClaims func(*C) jwt.Claims) error {
+func checkJWT[C any](cfg JWTConfig[C], asClaims func(*C) jwt.Claims, cannotCopy error) error {
 	var wrong mistakes
 	switch keys := cfg.Keys.(type) {
 	case nil:
@@ -126,6 +142,15 @@ func checkJWT[C any](cfg JWTConfig[C], asClaims func(*C) jwt.Claims) error {
 	}
 	if cfg.Timeout < 0 {
 		wrong.add("Timeout is negative")
+	}
+	if cfg.Remember < 0 || cfg.Remember > 1<<24 {
+		wrong.add("Remember must be 0 to 2^24")
+	}
+	if cfg.RememberFor < 0 {
+		wrong.add("RememberFor is negative")
+	}
+	if cannotCopy != nil {
+		wrong.add("Remember: %w; give %T a method Clone", cannotCopy, *new(C))
 	}
 	if !validRealm(cfg.Realm) {
 		wrong.add("Realm: %q: want printable ASCII without quotes and backslashes", cfg.Realm)

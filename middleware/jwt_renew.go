@@ -22,17 +22,18 @@ var (
 //
 // The error is a denying Verdict, which a session may return to close with it: what is wrong with
 // the token (as [JWT.Judge] says), 403 token_subject_mismatch, or 409 token_not_renewable for a
-// connection that j did not admit ([upgrade.ErrNoExpiry]). On a connection that has been closed it is what [upgrade.Conn.Extend] says.
+// connection that j did not admit ([upgrade.ErrNoExpiry]). On a connection that has been closed it
+// is what [upgrade.Conn.Extend] says.
 func (j *JWT[C]) Renew(ctx context.Context, conn *upgrade.Conn, token string) (claims C, err error) {
 	c, v := j.verify(ctx, token)
 	if !v.Allowed() {
 		return claims, v
 	}
-	b := j.expiry(c)
-	if b.Subject == "" { // nobody is not the same as nobody
+	e := j.expiry(c)
+	if e.Subject == "" { // nobody is not the same as nobody
 		return claims, otherSubject
 	}
-	err = conn.Extend(b)
+	err = conn.Extend(e)
 	switch {
 	case errors.Is(err, upgrade.ErrSubject):
 		return claims, otherSubject.WithCause(err)
@@ -41,5 +42,5 @@ func (j *JWT[C]) Renew(ctx context.Context, conn *upgrade.Conn, token string) (c
 	case err != nil:
 		return claims, err
 	}
-	return *c, nil
+	return *j.own(c), nil
 }

@@ -20,11 +20,22 @@ var (
 	errType     = errors.New("middleware: the token's typ is not JWTConfig.Type")
 )
 
-// verify looks at a token alone.
+// verify looks at a token alone. Its verdict is that of the policy.
 func (j *JWT[C]) verify(ctx context.Context, token string) (*C, policy.Verdict) {
-	claims, v := j.check(ctx, token)
+	if len(token) > MaxToken {
+		return nil, j.answers.malformed.WithCause(errTooLong)
+	}
+	var claims *C
+	var v policy.Verdict
+	if j.memory != nil {
+		claims, v = j.recall(ctx, token)
+	} else {
+		claims, v = j.check(ctx, token)
+	}
 	if v.Allowed() {
-		v = j.checkRevoked(ctx, claims)
+		if denied := j.checkRevoked(ctx, claims); !denied.Allowed() {
+			return nil, denied
+		}
 	}
 	return claims, v
 }
@@ -35,7 +46,7 @@ func (j *JWT[C]) checkRevoked(ctx context.Context, claims *C) policy.Verdict {
 		return policy.Allow()
 	}
 	revoked, err := within.Call(ctx, j.revoking, j.config.Timeout, func(ctx context.Context) (bool, error) {
-		return j.config.Revoked(ctx, *claims)
+		return j.config.Revoked(ctx, *j.own(claims))
 	})
 	switch {
 	case err != nil:
@@ -48,9 +59,6 @@ func (j *JWT[C]) checkRevoked(ctx context.Context, claims *C) policy.Verdict {
 
 // check is all of verify but what may change from one moment to the next.
 func (j *JWT[C]) check(ctx context.Context, token string) (*C, policy.Verdict) {
-	if len(token) > MaxToken {
-		return nil, j.answers.malformed.WithCause(errTooLong)
-	}
 	keyfunc := j.static
 	if keyfunc == nil {
 		keyfunc = func(t *jwt.Token) (any, error) { return j.lookup.key(ctx, t) }
@@ -65,7 +73,7 @@ func (j *JWT[C]) check(ctx context.Context, token string) (*C, policy.Verdict) {
 	if err != nil {
 		return nil, j.denial(err, j.asClaims(claims))
 	}
-	return claims, policy.Allow()
+	return claims, j.admit(policy.Allow(), claims)
 }
 
 // signed tells errors about the claims of a token with a good signature from all others.
@@ -103,7 +111,10 @@ func (j *JWT[C]) checkForm(t *jwt.Token) policy.Verdict {
 }
 
 // A buffer is what a segment is decoded with, once more: golang-jwt keeps what it decoded to itself.
-type buffer struct{ text, data [MaxToken]byte }
+type buffer struct {
+	text [MaxToken]byte
+	data [32 + MaxToken]byte // 32 for the secret of a memory
+}
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 

@@ -33,6 +33,14 @@ type LocalKeys interface {
 	Local(token *jwt.Token) (key any, ok bool)
 }
 
+// VersionedKeys are [Keys] that know when they are no longer what they were. Generation is another
+// number after every change; it is asked for with each token and must return at once. What was
+// remembered of tokens ([JWTConfig.Remember]) is forgotten with it.
+type VersionedKeys interface {
+	Keys
+	Generation() uint64
+}
+
 // KeysFunc adapts a function to [Keys].
 type KeysFunc func(ctx context.Context, token *jwt.Token) (key any, err error)
 

@@ -1,4 +1,5 @@
-// Package deepcopy copies values so that the copy shares nothing with the original that anybody could change.
+// Package deepcopy copies values so that the copy shares nothing with the original that anybody
+// could change.
 package deepcopy
 
 import (
@@ -9,12 +10,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Of returns a function that copies a T: with everything that its pointers, slices and maps lead to, and what interfaces hold. A T that
-// has a method Clone() T is copied by that. The error says what in T cannot be copied: references in unexported fields of other
-// packages' and its own types, channels, functions.
+// Of returns a function that copies a T: with everything that its pointers, slices and maps lead
+// to, and what interfaces hold. A T that has a method Clone() T is copied by that. The error says
+// what in T cannot be copied: references in unexported fields of other packages' and its own types,
+// channels, functions.
 //
-// The function's error says that an interface holds what cannot be copied. It is safe for concurrent use, as far as the original
-// is not changed.
+// The function's error says that an interface holds what cannot be copied. It is safe for
+// concurrent use, as far as the original is not changed.
 func Of[T any]() (func(*T) (*T, error), error) {
 	if _, ok := any(*new(T)).(interface{ Clone() T }); ok {
 		return func(t *T) (*T, error) {
@@ -30,8 +32,11 @@ func Of[T any]() (func(*T) (*T, error), error) {
 		return func(t *T) (*T, error) { c := *t; return &c, nil }, nil
 	}
 	return func(t *T) (*T, error) {
-		c := *t
-		return &c, own(reflect.ValueOf(&c).Elem())
+		c := &struct { // one allocation
+			value T
+			dates dates
+		}{value: *t}
+		return &c.value, own(reflect.ValueOf(&c.value).Elem(), &c.dates)
 	}, nil
 }
 
@@ -102,21 +107,24 @@ func flat(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return true
 }
 
-// own gives v, which can be set, references of its own.
-func own(v reflect.Value) error {
+// own gives v, which can be set, references of its own. room is for the dates of claims, nil if there is none.
+func own(v reflect.Value, room *dates) error {
 	t := v.Type()
 	switch {
 	case t == timeType:
 		return nil
 	case t == registeredType:
-		ownRegistered(v.Addr().Interface().(*jwt.RegisteredClaims))
+		if room == nil || room.taken {
+			room = new(dates)
+		}
+		ownRegistered(v.Addr().Interface().(*jwt.RegisteredClaims), room)
 		return nil
 	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Field(i); f.CanSet() || t.Field(i).Anonymous && f.Kind() == reflect.Struct {
-				if err := own(f); err != nil {
+				if err := own(f, room); err != nil {
 					return err
 				}
 			}
@@ -138,7 +146,7 @@ func own(v reflect.Value) error {
 		c := reflect.New(t.Elem())
 		c.Elem().Set(v.Elem())
 		v.Set(c)
-		return own(c.Elem())
+		return own(c.Elem(), nil)
 	case reflect.Map:
 		if v.IsNil() {
 			return nil
@@ -147,7 +155,7 @@ func own(v reflect.Value) error {
 		for entry := v.MapRange(); entry.Next(); {
 			e := reflect.New(t.Elem()).Elem()
 			e.Set(entry.Value())
-			if err := own(e); err != nil {
+			if err := own(e, nil); err != nil {
 				return err
 			}
 			c.SetMapIndex(entry.Key(), e)
@@ -163,7 +171,7 @@ func own(v reflect.Value) error {
 		}
 		c := reflect.New(held.Type()).Elem()
 		c.Set(held)
-		if err := own(c); err != nil {
+		if err := own(c, nil); err != nil {
 			return err
 		}
 		v.Set(c)
@@ -176,20 +184,26 @@ func ownAll(v reflect.Value) error {
 		return nil
 	}
 	for i := range v.Len() {
-		if err := own(v.Index(i)); err != nil {
+		if err := own(v.Index(i), nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ownRegistered is own for what all claims have in them: two allocations instead of five.
-func ownRegistered(c *jwt.RegisteredClaims) {
-	dates := new([3]jwt.NumericDate)
+// dates are those of one jwt.RegisteredClaims.
+type dates struct {
+	of    [3]jwt.NumericDate
+	taken bool
+}
+
+// ownRegistered is own for what all claims have in them, with fewer allocations.
+func ownRegistered(c *jwt.RegisteredClaims, room *dates) {
+	room.taken = true
 	for i, date := range []**jwt.NumericDate{&c.ExpiresAt, &c.NotBefore, &c.IssuedAt} {
 		if *date != nil {
-			dates[i] = **date
-			*date = &dates[i]
+			room.of[i] = **date
+			*date = &room.of[i]
 		}
 	}
 	if c.Audience != nil {

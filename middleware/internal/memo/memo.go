@@ -12,8 +12,9 @@ type Key [16]byte
 
 // A Table has a fixed number of places, in sets of eight. It is safe for concurrent use.
 //
-// In a set that is full, a newcomer takes the last place. Whatever is asked for moves one place forward, so that a flood of
-// newcomers takes that place from each other, and nothing from what is in use.
+// In a set that is full, a newcomer takes the last place. Whatever is asked for moves one place
+// forward, so that a flood of newcomers takes that place from each other, and nothing from what is
+// in use.
 type Table[V any] struct {
 	sets  []set[V]
 	shift uint
@@ -47,8 +48,8 @@ func (t *Table[V]) set(key Key) *set[V] {
 	return &t.sets[h>>t.shift]
 }
 
-// Get returns what was put under key, from the time when it was put, by the clock on the wall, until its end: where the clock was
-// set back behind that, nothing is known.
+// Get returns what was put under key, from the time when it was put, by the clock on the wall,
+// until its end: where the clock was set back behind that, nothing is known.
 func (t *Table[V]) Get(key Key, now time.Time) (value V, ok bool) {
 	at := now.UnixNano()
 	s := t.set(key)

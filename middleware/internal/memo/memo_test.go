@@ -61,7 +61,8 @@ func TestEveryBitOfTheKeyCounts(t *testing.T) {
 	}
 }
 
-// A flood of others does not take the place of what is asked for now and then; what has ended makes room first.
+// A flood of others does not take the place of what is asked for now and then; what has ended makes
+// room first.
 func TestFlood(t *testing.T) {
 	now := time.Now()
 	table := memo.New[int](1)
