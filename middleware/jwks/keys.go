@@ -17,7 +17,8 @@ import (
 	"github.com/wsverdict/wsverdict/middleware/internal/flight"
 )
 
-// Keys are the keys of one server. They are middleware.LocalKeys, and safe for concurrent use.
+// Keys are the keys of one server. They are middleware.LocalKeys and middleware.VersionedKeys, and
+// safe for concurrent use.
 type Keys struct {
 	cfg        Config
 	set        *jwkset.MemoryJWKSet
@@ -33,7 +34,8 @@ type Keys struct {
 }
 
 var (
-	_ middleware.LocalKeys = (*Keys)(nil)
+	_ middleware.LocalKeys     = (*Keys)(nil)
+	_ middleware.VersionedKeys = (*Keys)(nil)
 
 	errNever   = errors.New("jwks: the keys have not been fetched yet")
 	errUnknown = errors.New("jwks: the set has no such key")

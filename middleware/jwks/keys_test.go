@@ -12,8 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/time/rate"
 
+	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/middleware/jwks"
 )
 
@@ -263,6 +266,54 @@ func TestRedirects(t *testing.T) {
 	if jwks.SameScheme(http1, []*http.Request{https}) == nil || jwks.SameScheme(https, []*http.Request{https, https, https}) == nil {
 		t.Error("followed")
 	}
+}
+
+// keyfunc's own Keyfunc, as most have it, tells unavailable from unknown by middleware.FromKeySet.
+func TestKeyfuncWithoutThisPackage(t *testing.T) {
+	p := newProvider(t, "a").start()
+	p.with(func() { p.status = 500 })
+	quiet := keyfunc.Override{RefreshErrorHandlerFunc: func(string) func(context.Context, error) { return func(context.Context, error) {} },
+		RefreshUnknownKID: rate.NewLimiter(rate.Inf, 1)}
+	set, err := keyfunc.NewDefaultOverrideCtx(t.Context(), []string{p.issuer + "/keys"}, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var _ middleware.KeySet = set
+	u := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{Keys: middleware.FromKeySet(set), Methods: []string{"ES256"}})
+	for _, kid := range []string{"a", "made up", ""} {
+		if got := judge(u, p.token(kid)); got != unavailable {
+			t.Errorf("never fetched, %q: %q", kid, got)
+		}
+	}
+	p.with(func() { p.status = 0 })
+	for kid, want := range map[string]string{"a": allowed, "made up": badToken} {
+		if got := judge(u, p.token(kid)); got != want {
+			t.Errorf("%q: %q, want %q", kid, got, want)
+		}
+	}
+}
+
+// A token that is remembered as good is forgotten when its key is withdrawn.
+func TestRememberedTokenOfAWithdrawnKey(t *testing.T) {
+	p := newProvider(t, "a", "b").start()
+	keys, err := jwks.New(t.Context(), jwks.Config{Issuer: p.issuer, Cooldown: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{
+		Keys: keys, Methods: []string{"ES256"}, Remember: 100, Timeout: 10 * time.Second,
+	})
+	token := p.token("a")
+	for range 2 {
+		if got := judge(u, token); got != allowed {
+			t.Fatalf("got %q", got)
+		}
+	}
+	p.with(func() { p.set = p.set[1:] })
+	eventually(t, func() bool {
+		judge(u, p.token("made up")) // has the set fetched, in time
+		return judge(u, token) == badToken
+	})
 }
 
 func TestMistakes(t *testing.T) {

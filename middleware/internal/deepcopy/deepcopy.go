@@ -107,7 +107,8 @@ func flat(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return true
 }
 
-// own gives v, which can be set, references of its own. room is for the dates of claims, nil if there is none.
+// own gives v, which can be set, references of its own. room is for the dates of claims, nil if
+// there is none.
 func own(v reflect.Value, room *dates) error {
 	t := v.Type()
 	switch {

@@ -61,26 +61,32 @@ func TestEveryBitOfTheKeyCounts(t *testing.T) {
 	}
 }
 
-// A flood of others does not take the place of what is asked for now and then; what has ended makes
-// room first.
+// A flood of others does not take the place of what is asked for now and then, wherever it stood;
+// what has ended makes room first.
 func TestFlood(t *testing.T) {
 	now := time.Now()
 	table := memo.New[int](1)
 	old, used := random(), random()
 	table.Put(old, 1, now, now.Add(time.Second))
-	table.Put(used, 2, now, now.Add(time.Hour))
+	for range 6 {
+		table.Put(random(), 2, now, now.Add(time.Hour))
+	}
+	table.Put(used, 3, now, now.Add(time.Hour)) // in the last place
 	for i := range 1000 {
-		table.Put(random(), 3, now, now.Add(time.Hour))
 		if _, ok := table.Get(used, now); !ok {
 			t.Fatalf("gone after %d", i)
 		}
+		table.Put(random(), 4, now, now.Add(time.Hour))
 	}
 	if _, ok := table.Get(old, now); !ok {
-		t.Fatal("of several that are not used the last comes to go")
+		t.Fatal("what is not used was not in the way, and had to go")
 	}
 	later := now.Add(time.Minute)
-	for range 2 { // one takes the place of old, the other the last one
-		table.Put(random(), 4, later, later.Add(time.Hour))
+	next, last := random(), random()
+	table.Put(next, 5, later, later.Add(time.Hour)) // in the place of old
+	table.Put(last, 6, later, later.Add(time.Hour)) // in the last place
+	if _, ok := table.Get(next, later); !ok {
+		t.Error("what has ended did not make room")
 	}
 	if _, ok := table.Get(old, now); ok {
 		t.Error("what has ended keeps its place")
