@@ -56,7 +56,9 @@ func (k *verifiers) set(kid string, key any) {
 	}
 }
 
-func newVerifiers() *verifiers { return &verifiers{keys: map[string]any{"a": &testKey.PublicKey}, generation: 7} }
+func newVerifiers() *verifiers {
+	return &verifiers{keys: map[string]any{"a": &testKey.PublicKey}, generation: 7}
+}
 
 // remembering is a handle with a memory, for tokens that name their keys.
 func remembering(keys middleware.Keys, edit ...func(*middleware.JWTConfig[appClaims])) *middleware.JWT[appClaims] {
