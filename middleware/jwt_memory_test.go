@@ -439,6 +439,13 @@ type secretive struct {
 	cache map[string]int
 }
 
+func (s secretive) Validate() error {
+	if s.cache != nil {
+		return errors.New("full before anybody has filled it")
+	}
+	return nil
+}
+
 // A panic in the claims' own methods is a denial.
 func TestRememberingClaimsThatPanic(t *testing.T) {
 	users := middleware.MustJWT(middleware.JWTConfig[panicky]{Keys: newVerifiers(), Methods: []string{"ES256"}, Remember: 10})
