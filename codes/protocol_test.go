@@ -198,7 +198,7 @@ type schedule struct {
 	waits                   float64
 	refreshed, seen         bool // since the last stable connection
 	waiting, network, stale bool // in a wait; one that follows 1006; one that ends in a refresh
-	offline, held, over     bool
+	offline, over           bool
 	after                   float64
 }
 

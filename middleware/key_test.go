@@ -41,7 +41,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s shares a bucket", want)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { middleware.NewKey("tenant", "acme") }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = middleware.NewKey("tenant", "acme") }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

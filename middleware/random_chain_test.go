@@ -21,6 +21,7 @@ import (
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 var (
@@ -223,7 +224,7 @@ func askFor(t *testing.T, addr string, a ask) (o outcome) {
 	if got := resp.Header.Get("Sec-Websocket-Protocol"); got != strings.TrimPrefix(a.subprotocols, "other, ") {
 		t.Fatalf("subprotocol %q for %+v", got, a)
 	}
-	f, err := ws.ReadFrame(r)
+	f, err := upgradetest.ReadFrame(r)
 	if err != nil || f.Header.OpCode != ws.OpClose {
 		t.Fatalf("%+v %v: want a close frame", f.Header, err)
 	}

@@ -59,7 +59,6 @@ type model struct {
 	host     string
 	vetted   [2][]string // the Origin values that each Upgrader's own links let pass
 	hijacks  bool
-	outcome  outcome
 	seen     judged
 	endpoint string // "admit", "deny", "panic", "plain"
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 const testTime = time.Minute // for what hangs; nothing should come near it
@@ -90,7 +92,7 @@ func (c *client) send(op ws.OpCode, payload []byte) {
 func (c *client) ask(message string) string {
 	c.t.Helper()
 	c.send(ws.OpText, []byte(message))
-	f, err := ws.ReadFrame(c.read)
+	f, err := upgradetest.ReadFrame(c.read)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func greet(t *testing.T, c *client) {
 // closes reads the server's close frame, answers it, and waits for the end of the stream. A reset is none.
 func (c *client) closes(code int, reason string) {
 	c.t.Helper()
-	f, err := ws.ReadFrame(c.read)
+	f, err := upgradetest.ReadFrame(c.read)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // A client is one that hides nothing: it sends and reads frames.
@@ -74,7 +76,7 @@ func (c *client) send(op ws.OpCode, payload []byte) {
 
 func (c *client) next() ws.Frame {
 	c.t.Helper()
-	f, err := ws.ReadFrame(c.read)
+	f, err := upgradetest.ReadFrame(c.read)
 	if err != nil {
 		c.t.Fatal(err)
 	}

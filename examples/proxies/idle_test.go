@@ -8,6 +8,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // idleTime is what the proxies' idle time is cut down to, so that an idle minute passes in seconds.
@@ -39,7 +40,7 @@ func (c *client) idle(d time.Duration) error {
 	c.t.Helper()
 	begin := time.Now()
 	for time.Since(begin) < d {
-		f, err := ws.ReadFrame(c.read)
+		f, err := upgradetest.ReadFrame(c.read)
 		if err != nil {
 			return fmt.Errorf("cut after %v: %w", time.Since(begin), err)
 		}
@@ -90,7 +91,7 @@ func TestIdleTime(t *testing.T) {
 		s := newServer(t, &upgrade.Upgrader{PingInterval: -1})
 		c := mustDial(t, p.run(t, s, p.idle), "/ws/echo", "")
 		begin := time.Now()
-		if f, err := ws.ReadFrame(c.read); err == nil {
+		if f, err := upgradetest.ReadFrame(c.read); err == nil {
 			t.Fatalf("a frame with opcode %#x, want the end of the stream", f.Header.OpCode)
 		}
 		// The client itself would wait for testTime.

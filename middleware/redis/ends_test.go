@@ -206,7 +206,10 @@ func TestEndIsNotAppliedAsHistory(t *testing.T) {
 	}
 	node.signal(t, syscall.SIGCONT)
 	<-f.Ready()
-	if !ada.alive() || !ada.alive() {
+	for range 2 {
+		if ada.alive() {
+			continue
+		}
 		t.Error("an End of another time reached it")
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // A peer is a client's connection.
@@ -39,7 +41,7 @@ func dial(t testing.TB, addr, user string) *peer {
 // closed waits for the close frame and returns it: "4403 banned;do=stop".
 func (p *peer) closed() string {
 	for {
-		f, err := ws.ReadFrame(p.r)
+		f, err := upgradetest.ReadFrame(p.r)
 		switch {
 		case err != nil:
 			return err.Error()
@@ -66,7 +68,7 @@ func (p *peer) alive() bool {
 		return false
 	}
 	for {
-		f, err := ws.ReadFrame(p.r)
+		f, err := upgradetest.ReadFrame(p.r)
 		if err != nil || f.Header.OpCode == ws.OpClose {
 			return false
 		}
