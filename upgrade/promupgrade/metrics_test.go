@@ -1,0 +1,186 @@
+package promupgrade_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/promupgrade"
+)
+
+const patience = 20 * time.Second
+
+// server serves a chain that the query of the URL steers: what is counted here has passed real sockets.
+func server(t *testing.T) (addr string, metrics *promupgrade.Metrics) {
+	up := &upgrade.Upgrader{}
+	metrics = promupgrade.New(up)
+	up.Observer = metrics
+	steered := policy.Named("steered", policy.Func(func(r *http.Request) policy.Verdict {
+		switch q := r.URL.RawQuery; {
+		case q == "allow":
+			return policy.Allow()
+		case q == "reject":
+			return policy.Reject(codes.Forbidden, "not_here")
+		case q == "panic":
+			panic("on purpose")
+		default:
+			return policy.Close(codes.Unauthorized, q)
+		}
+	}))
+	trial := policy.Named("trial", policy.Func(func(*http.Request) policy.Verdict { return policy.Close(codes.Forbidden, "tried") }))
+	srv := httptest.NewServer(up.Shadow(trial)(up.Use(steered)(up.Handler(func(*http.Request) (upgrade.Session, error) {
+		return func(ctx context.Context, c *upgrade.Conn) error {
+			typ, p, err := c.Read(ctx, nil)
+			if err != nil {
+				return err
+			}
+			return c.Write(ctx, typ, p)
+		}, nil
+	}))))
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "http://"), metrics
+}
+
+// visit opens a connection, says something if it was admitted, and reads until the close frame.
+func visit(t *testing.T, addr, query string) {
+	t.Helper()
+	conn, early, _, err := ws.Dialer{Timeout: patience}.Dial(t.Context(), "ws://"+addr+"/?"+query)
+	if err != nil {
+		if _, ok := err.(ws.StatusError); !ok {
+			t.Fatal(err)
+		}
+		return
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	if early != nil {
+		defer ws.PutReader(early)
+	}
+	if query == "allow" {
+		if err := wsutil.WriteClientText(conn, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream := struct {
+		io.Reader
+		io.Writer
+	}{conn, conn}
+	if early != nil {
+		stream.Reader = io.MultiReader(io.LimitReader(early, int64(early.Buffered())), conn)
+	}
+	for {
+		if _, _, err := wsutil.ReadServerData(stream); err != nil {
+			return // the close frame was answered
+		}
+	}
+}
+
+func settled(t *testing.T, m *promupgrade.Metrics, what, want string) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(m)
+	deadline := time.After(patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := testutil.GatherAndCompare(registry, strings.NewReader(want), what)
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	addr, metrics := server(t)
+	for _, query := range []string{"allow", "allow", "token_expired", "reject", "panic"} {
+		visit(t, addr, query)
+	}
+	settled(t, metrics, "wsverdict_handshakes_total", `
+# HELP wsverdict_handshakes_total Handshakes by how they were answered; code 0 is an admission.
+# TYPE wsverdict_handshakes_total counter
+wsverdict_handshakes_total{code="0",outcome="admitted",policy="endpoint",slug="",why=""} 2
+wsverdict_handshakes_total{code="4401",outcome="closed",policy="steered",slug="token_expired",why=""} 1
+wsverdict_handshakes_total{code="4403",outcome="answered",policy="steered",slug="not_here",why="hidden"} 1
+wsverdict_handshakes_total{code="4500",outcome="closed",policy="steered",slug="internal_error",why=""} 1
+`)
+	settled(t, metrics, "wsverdict_shadowed_total", `
+# HELP wsverdict_shadowed_total Judgements of policies on trial, which are not enforced.
+# TYPE wsverdict_shadowed_total counter
+wsverdict_shadowed_total{policy="trial",slug="tried",verdict="deny"} 5
+`)
+	settled(t, metrics, "wsverdict_connections_closed_total", `
+# HELP wsverdict_connections_closed_total Connections that are gone.
+# TYPE wsverdict_connections_closed_total counter
+wsverdict_connections_closed_total{by="server",code="1000"} 2
+`)
+	settled(t, metrics, "wsverdict_messages_total", `
+# HELP wsverdict_messages_total Messages of connections that are gone.
+# TYPE wsverdict_messages_total counter
+wsverdict_messages_total{direction="read"} 2
+wsverdict_messages_total{direction="written"} 2
+`)
+	for name, want := range map[string]string{"wsverdict_panics_total": "counter 1", "wsverdict_connections": "gauge 0",
+		"wsverdict_lingering_connections": "gauge 0", "wsverdict_seats": "gauge 0"} {
+		typ, n, _ := strings.Cut(want, " ")
+		help := map[string]string{
+			"wsverdict_panics_total":          "Panics of sessions and policies.",
+			"wsverdict_connections":           "Connections that were admitted and are not gone yet.",
+			"wsverdict_lingering_connections": "Refused connections that wait for the client's close frame.",
+			"wsverdict_seats":                 "Places that live connections take.",
+		}[name]
+		settled(t, metrics, name, fmt.Sprintf("# HELP %[1]s %[2]s\n# TYPE %[1]s %[3]s\n%[1]s %[4]s\n", name, help, typ, n))
+	}
+	if n := testutil.CollectAndCount(metrics, "wsverdict_handshake_duration_seconds"); n != 3 {
+		t.Errorf("handshake durations of %d outcomes, want 3", n)
+	}
+	if n := testutil.CollectAndCount(metrics, "wsverdict_connection_duration_seconds"); n != 1 {
+		t.Errorf("connection durations in %d ways of closing, want 1", n)
+	}
+}
+
+// TestSeriesAreBounded has a program that makes up slugs.
+func TestSeriesAreBounded(t *testing.T) {
+	metrics := promupgrade.New(&upgrade.Upgrader{})
+	for i := range 3 * promupgrade.MaxSeries {
+		metrics.Observe(upgrade.Event{Verdict: policy.Close(codes.Forbidden, fmt.Sprintf("made_up_%d", i)), Outcome: upgrade.Closed})
+	}
+	if n := testutil.CollectAndCount(metrics, "wsverdict_handshakes_total"); n != promupgrade.MaxSeries+1 {
+		t.Errorf("%d series, want %d", n, promupgrade.MaxSeries+1)
+	}
+}
+
+func TestLint(t *testing.T) {
+	addr, metrics := server(t)
+	visit(t, addr, "allow")
+	problems, err := testutil.CollectAndLint(metrics)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+}
+
+func TestNewWithoutUpgrader(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	promupgrade.New(nil)
+}
