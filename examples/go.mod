@@ -22,6 +22,7 @@ require (
 	github.com/sethvargo/go-limiter v0.7.1
 	github.com/wsverdict/wsverdict v0.0.0
 	github.com/wsverdict/wsverdict/middleware/redis v0.0.0
+	github.com/wsverdict/wsverdict/upgrade/promupgrade v0.0.0
 	golang.org/x/time v0.16.0
 )
 
@@ -63,3 +64,5 @@ require (
 replace github.com/wsverdict/wsverdict => ../
 
 replace github.com/wsverdict/wsverdict/middleware/redis => ../middleware/redis
+
+replace github.com/wsverdict/wsverdict/upgrade/promupgrade => ../upgrade/promupgrade

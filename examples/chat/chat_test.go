@@ -100,7 +100,7 @@ func TestSeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	one.closes(t, websocket.CloseNormalClosure, "")
-	for s.metric(t, "wsverdict_seats_taken") != "3" {
+	for s.metric(t, "wsverdict_seats") != "3" {
 	}
 	again := s.join(t, "ada", "d")
 	again.say(t, "again")
@@ -169,21 +169,21 @@ func TestMetrics(t *testing.T) {
 	}
 	s.admin(t, http.MethodPost, "/ban/mallory")
 	s.join(t, "mallory", "lobby").closes(t, 4403, "banned")
-	for s.metric(t, "wsverdict_live_connections") != "0" {
+	for s.metric(t, "wsverdict_connections") != "0" {
 	}
 	_, text := s.call(t, http.MethodGet, "/metrics", "")
 	for _, want := range []string{
-		`wsverdict_settled_total{code="0",outcome="admitted"} 40`,
-		`wsverdict_settled_total{code="4403",outcome="closed"} 1`,
-		`wsverdict_ended_total{close_code="3000",closed_by="client"} 20`,
-		`wsverdict_ended_total{close_code="4000",closed_by="client"} 20`,
+		`wsverdict_handshakes_total{code="0",outcome="admitted",policy="endpoint",slug="",why=""} 40`,
+		`wsverdict_handshakes_total{code="4403",outcome="closed",policy="bans",slug="banned",why=""} 1`,
+		`wsverdict_connections_closed_total{by="client",code="3000"} 20`,
+		`wsverdict_connections_closed_total{by="client",code="4000"} 20`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("no %s", want)
 		}
 	}
-	if n := strings.Count(text, "\nwsverdict_"); n != 3+2+2 {
-		t.Errorf("%d rows, want 7", n)
+	if n := strings.Count(text, "\nwsverdict_handshakes_total{") + strings.Count(text, "\nwsverdict_connections_closed_total{"); n != 2+2 {
+		t.Errorf("%d rows of counters that have a code, want 4", n)
 	}
 	for _, secret := range []string{"curious", "secret", "mallory", "127.0.0.1"} {
 		if strings.Contains(text, secret) {

@@ -23,20 +23,21 @@ import (
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/golang-jwt/jwt/v5/request"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/wsverdict/wsverdict/codes"
-	"github.com/wsverdict/wsverdict/examples/internal/metrics"
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/promupgrade"
 )
 
 //go:embed index.html style.css chat.js
 var page embed.FS
 
 var (
-	up = &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}, MaxMessageBytes: 4 << 10,
-		Observer: upgrade.LogObserver(slog.Default())}
+	up     = &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}, MaxMessageBytes: 4 << 10}
 	key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	users  = middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{
 		Keys:    middleware.StaticKey(&key.PublicKey),
@@ -72,6 +73,10 @@ func main() {
 }
 
 func routes(password string) http.Handler {
+	metrics := promupgrade.New(up)
+	prometheus.MustRegister(metrics)
+	up.Observer = upgrade.Observers{upgrade.LogObserver(slog.Default()), metrics} // before the first link
+
 	ws := middleware.For(up)
 	r := chi.NewRouter()
 	r.With(
@@ -87,7 +92,7 @@ func routes(password string) http.Handler {
 		token, _ := jwt.NewWithClaims(jwt.SigningMethodES256, claims).SignedString(key) // fails for a bad key alone
 		w.Write([]byte(token))
 	})
-	r.Handle("/metrics", metrics.Handler(up))
+	r.Handle("/metrics", promhttp.Handler())
 	r.Handle("/wsverdict.js", codes.Script())
 	r.Handle("/*", http.FileServerFS(page))
 

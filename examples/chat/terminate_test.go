@@ -38,7 +38,7 @@ func TestTerminate(t *testing.T) {
 			}
 		})
 	}
-	for s.metric(t, "wsverdict_live_connections") != "50" {
+	for s.metric(t, "wsverdict_connections") != "50" {
 	}
 	if log, err := s.end(t, syscall.SIGTERM); err != nil {
 		t.Errorf("%v, want exit code 0; it wrote\n%s", err, log)
