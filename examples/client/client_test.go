@@ -164,7 +164,8 @@ func TestTokenEnds(t *testing.T) {
 				} else if got.Lost+got.Twice > 0 {
 					t.Errorf("%d lost, %d said twice", got.Lost, got.Twice)
 				}
-				if n := s.attempts.Load(); n != want {
+				// On a busy machine a token can end before it was ever sent: then it is replaced without a connection.
+				if n := s.attempts.Load(); n > want || n < min(want, 2) {
 					t.Errorf("%d connections for three tokens, want %d", n, want)
 				}
 			})
