@@ -48,21 +48,20 @@ export function connect(address, options) {
   let token;
   let asked = 0;
 
-  const self = /** @type {Connection} */ (Object.defineProperties(new EventTarget(), Object.getOwnPropertyDescriptors({
-    onopen: null, onmessage: null, onlost: null, onstatechange: null, onclose: null, onerror: null,
-    get state() { return state; },
-    get outcome() { return last; },
-    get retryAt() { return retryAt; },
-    get url() { return socket?.url ?? ""; },
-    get protocol() { return socket?.protocol.replace(ADMITTED, "") ?? ""; },
-    get extensions() { return socket?.extensions ?? ""; },
-    get readyState() { return /** @type {0 | 1 | 2 | 3} */ (["open", "closing", "closed"].indexOf(state) + 1); },
-    get bufferedAmount() { return queued + (socket?.bufferedAmount ?? 0); },
-    get binaryType() { return binaryType; },
+  const self = /** @type {Connection} */ (/** @type {unknown} */ (new (class extends EventTarget {
+    get state() { return state; }
+    get outcome() { return last; }
+    get retryAt() { return retryAt; }
+    get url() { return socket?.url ?? ""; }
+    get protocol() { return socket?.protocol.replace(ADMITTED, "") ?? ""; }
+    get extensions() { return socket?.extensions ?? ""; }
+    get readyState() { return /** @type {0 | 1 | 2 | 3} */ (["open", "closing", "closed"].indexOf(state) + 1); }
+    get bufferedAmount() { return queued + (socket?.bufferedAmount ?? 0); }
+    get binaryType() { return binaryType; }
     set binaryType(type) {
       binaryType = type;
       if (socket) socket.binaryType = type;
-    },
+    }
     get ready() {
       return new Promise((resolve, reject) => {
         const look = () => {
@@ -72,7 +71,7 @@ export function connect(address, options) {
         };
         look();
       });
-    },
+    }
     /** @param {Data} data */
     send(data) {
       const over = closing || state == "closed";
@@ -81,16 +80,17 @@ export function connect(address, options) {
       if (over || queued + size > o.queue) throw new DOMException("no connection", "InvalidStateError");
       queue.push(data);
       queued += size;
-    },
+    }
     close(code = 1000, reason = "") {
       if (closing || state == "closed") return;
       const open = sent;
       socket?.close(code, reason); // throws for what no page may send
+      if (!open) socket = undefined;
       closing = { code, reason, wasClean: true };
       begin("closing");
       // Before there is a connection nobody has to agree.
       timer = setTimeout(() => ended(open ? null : closing), open && o.timeout);
-    },
+    }
     async *[Symbol.asyncIterator]() {
       /** @type {Event[]} */
       const waiting = [], done = new AbortController();
@@ -114,8 +114,8 @@ export function connect(address, options) {
       } finally {
         done.abort();
       }
-    },
-  })));
+    }
+  })()));
 
   /**
    * @param {string} type
@@ -194,12 +194,13 @@ export function connect(address, options) {
       sent = outbox(ws, o.queue, o.timeout, ended);
       if (marked) sent.trust();
       const current = begin("open");
+      if (!current()) return;
       timer = setTimeout(() => {
         waits = 0;
         refreshed = woken = false;
       }, o.stable);
       plan(current);
-      if (current()) emit("open"); // its handlers speak first: a greeting, a token
+      emit("open"); // its handlers speak first: a greeting, a token
       if (current()) flush().map(sent.send);
     };
   }
@@ -320,8 +321,10 @@ export function connect(address, options) {
     emit("close", { code: why.code, reason: /** @type {Close} */ (why.raw)?.reason ?? "", wasClean: why.clean, outcome: why });
   }
 
-  for (const type of ["open", "message", "lost", "statechange", "close"]) {
-    self.addEventListener(type, (event) => /** @type {any} */ (self)["on" + type]?.(event));
+  for (const type of ["open", "message", "lost", "statechange", "close", "error"]) {
+    const on = /** @type {"onopen"} */ ("on" + type);
+    self[on] = null;
+    self.addEventListener(type, (event) => self[on]?.(event));
   }
   for (const type of ["online", "offline", "pageshow", "visibilitychange"]) globalThis.addEventListener?.(type, page, over);
   o.signal?.addEventListener("abort", () => self.close(), over);

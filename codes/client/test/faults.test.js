@@ -187,6 +187,7 @@ fault("a handler that throws, or closes, breaks nothing", async () => {
   await at().open();
   assert.equal(socket.state, "closing");
   await at().end(1000);
+  await pass(1e6);
   assert.deepEqual(log.map(({ type }) => type), ["close"]);
 });
 

@@ -23,7 +23,7 @@ async function weigh(source) {
 
 for (const [source, most] of [
   ['export { outcome } from "wsverdict"', 716],
-  ['export { connect } from "wsverdict"', 3200],
+  ['export { connect } from "wsverdict"', 3150],
   ['export { explain } from "wsverdict/explain"', 1300],
   ['export { tabs } from "wsverdict/tabs"', 600],
   ['export { centrifuge } from "wsverdict/profiles"', 1300],

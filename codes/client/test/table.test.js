@@ -315,6 +315,9 @@ const rows = {
     assert.equal(socket.outcome.code, 1000);
     assert.deepEqual(lost()[0].messages, ["never sent"]);
     assert.equal(at().readyState, 2);
+    await at().end(NETWORK);
+    await pass(1e6);
+    assert.equal(log.filter(({ type }) => type == "close").length, 1);
   },
   "any | the `signal` is aborted": async () => {
     const over = new AbortController();
