@@ -113,6 +113,12 @@ func connectTo(t testing.TB, addr, target string, fields ...string) *peer {
 	return &peer{c, t}
 }
 
+// open connects in memory.
+func open(t testing.TB, h http.Handler, target string) *peer {
+	t.Helper()
+	return &peer{upgradetest.Open(t, h, target), t}
+}
+
 func TestTicketsMistakes(t *testing.T) {
 	_, err := middleware.NewTickets(middleware.TicketsConfig{Life: time.Hour, Timeout: -1, Name: "\n",
 		From: middleware.TokenSources{nil}, Carry: []middleware.Carrier{nil}})
@@ -153,7 +159,9 @@ func TestTicketMint(t *testing.T) {
 }
 
 // Behind a ticket everything is as it is behind the policies that the mint stands behind.
-func TestTicketBringsWhatTheMintKnew(t *testing.T) {
+func TestTicketBringsWhatTheMintKnew(t *testing.T) { synctest.Test(t, testTicketBrings) }
+
+func testTicketBrings(t *testing.T) {
 	type found struct {
 		claims  appClaims
 		subject string
@@ -173,9 +181,8 @@ func TestTicketBringsWhatTheMintKnew(t *testing.T) {
 	r := chi.NewRouter()
 	r.Handle("/*", b.h)
 	r.With(ws.Use(b.tickets)).Handle("/inspect", b.up.Handler(inspect))
-	addr := live(t, r)
 
-	p := connectTo(t, addr, "/inspect?ticket="+b.ticket(t, "/ws/ticket", ""))
+	p := open(t, r, "/inspect?ticket="+b.ticket(t, "/ws/ticket", ""))
 	got := <-seen
 	slices.SortFunc(got.tags, func(a, b policy.Tag) int { return strings.Compare(a.Key, b.Key) })
 	if got.claims.Role != "admin" || got.claims.Issuer != "https://id.example.com" || got.subject != "alice" ||
@@ -185,8 +192,8 @@ func TestTicketBringsWhatTheMintKnew(t *testing.T) {
 	p.say(sign(t, testKey, goodClaims(func(c *appClaims) { c.Role = "long" })), "renewed as long")
 	p.leave()
 
-	claims := goodClaims(func(c *appClaims) { c.ExpiresAt = jwt.NewNumericDate(time.Now().Add(2 * time.Second)) })
-	p = connectTo(t, addr, "/inspect?ticket="+b.ticketFor(t, "/ws/ticket", "", claims))
+	claims := goodClaims(func(c *appClaims) { c.ExpiresAt = jwt.NewNumericDate(time.Now().Add(10 * time.Minute)) })
+	p = open(t, r, "/inspect?ticket="+b.ticketFor(t, "/ws/ticket", "", claims))
 	<-seen
 	p.wantClose(4401, "token_expired;do=refresh")
 	wantEmpty(t, b.up)

@@ -27,20 +27,20 @@ func TestDeny(t *testing.T) {
 	if p := problemOf(t, res); p.Code != 4404 || p.Slug != "no_such_room" {
 		t.Errorf("got %+v", p)
 	}
-	if e := seen.next(t); e.Policy != "handler" || e.Outcome != upgrade.Answered || e.Status != 404 || e.Verdict.Slug() != "no_such_room" {
+	if e := seen.Next(t); e.Policy != "handler" || e.Outcome != upgrade.Answered || e.Status != 404 || e.Verdict.Slug() != "no_such_room" {
 		t.Errorf("observed %+v", e)
 	}
 
 	c := connect(t, addr)
 	c.wantClose(4404, "no_such_room;do=stop")
 	c.bye()
-	if e := seen.next(t); e.Outcome != upgrade.Closed || e.CloseCode != 4404 || e.Duration <= 0 {
+	if e := seen.Next(t); e.Outcome != upgrade.Closed || e.CloseCode != 4404 || e.Duration <= 0 {
 		t.Errorf("observed %+v", e)
 	}
 
 	_, res = handshake(t, addr, "Origin: https://evil.example") // not vetted: nothing is upgraded
 	wantStatus(t, res, 404)
-	if e := seen.next(t); e.Why != upgrade.WhyOrigin {
+	if e := seen.Next(t); e.Why != upgrade.WhyOrigin {
 		t.Errorf("observed %+v", e)
 	}
 	wantEmpty(t, up)

@@ -155,7 +155,7 @@ func TestPanicsDeny(t *testing.T) {
 				wantStatus(t, res, 101)
 				c.wantClose(4500, "internal_error;do=backoff")
 				c.bye()
-				e := events.next(t)
+				e := events.Next(t)
 				var p *upgrade.PanicError
 				if !errors.As(e.Verdict.Cause(), &p) || len(p.Stack) == 0 || !strings.Contains(string(p.Stack), "denial_test.go") {
 					t.Fatalf("the cause is %v", e.Verdict.Cause())

@@ -77,7 +77,7 @@ func TestEndpointRefuses(t *testing.T) {
 				events := newRecorder()
 				up := &upgrade.Upgrader{MaxLingering: budget, Observer: events}
 				c, res := handshake(t, newServer(t, up.Handler(func(*http.Request) (upgrade.Session, error) { return nil, tc.err })))
-				e := events.next(t)
+				e := events.Next(t)
 				if e.Policy != "endpoint" || e.Verdict.Slug() != tc.slug || e.Verdict.Status() != tc.status {
 					t.Errorf("got %+v", e)
 				}

@@ -76,7 +76,7 @@ func TestHijackFailureNamesTheType(t *testing.T) {
 			if res.StatusCode != 401 && res.StatusCode != 500 {
 				t.Errorf("%s: got %s", tc.name, res.Status)
 			}
-			e := events.next(t)
+			e := events.Next(t)
 			var he *upgrade.HijackError
 			if !errors.Is(e.Err, tc.is) || !errors.As(e.Err, &he) || !strings.Contains(e.Err.Error(), tc.typ) {
 				t.Errorf("%s: got error %v", tc.name, e.Err)

@@ -219,7 +219,7 @@ func TestOriginMatchPanics(t *testing.T) {
 		check := upgrade.OriginCheck{Match: func(upgrade.Origin) bool { panic(value) }}
 		_, res := handshake(t, newServer(t, up.Origin(check)(forbidden(t))))
 		wantStatus(t, res, 500)
-		e := events.next(t)
+		e := events.Next(t)
 		if p, ok := e.Verdict.Cause().(*upgrade.PanicError); !ok || p.Value != value || !e.Verdict.Hidden() || e.Why != upgrade.WhyHidden {
 			t.Errorf("panic(%v): got %+v", value, e)
 		}
@@ -244,7 +244,7 @@ func TestPanicNilIsADenial(t *testing.T) {
 		c, res := handshake(t, newServer(t, chain(up)))
 		wantStatus(t, res, 101)
 		c.wantClose(4500, "internal_error;do=backoff")
-		e := events.next(t)
+		e := events.Next(t)
 		if _, ok := e.Verdict.Cause().(*upgrade.PanicError); !ok || e.Verdict.Slug() != "internal_error" || e.Kind != upgrade.Settled {
 			t.Errorf("%s: got %+v", name, e)
 		}
@@ -261,7 +261,7 @@ func TestOriginDenialsSayWhy(t *testing.T) {
 	for _, change := range []string{"Origin: https://evil.example", "-Origin", "+Origin: https://b", "Origin: null"} {
 		_, res := handshake(t, addr, change)
 		wantStatus(t, res, 403)
-		e := events.next(t)
+		e := events.Next(t)
 		if e.Policy != "origin" || e.Outcome != upgrade.Answered || e.Why != upgrade.WhyOrigin || e.Status != 403 {
 			t.Errorf("%s: got %+v", change, e)
 		}

@@ -88,7 +88,7 @@ func TestOutcomes(t *testing.T) {
 				h = tc.outer(h)
 			}
 			dial(t, newServer(t, h)).send(request(tc.changes...))
-			got := events.next(t)
+			got := events.Next(t)
 			if got.Policy != tc.policed || got.Outcome != tc.want.Outcome || got.Why != tc.want.Why || got.Status != tc.want.Status ||
 				got.CloseCode != tc.want.CloseCode || !sameError(got.Err, tc.want.Err) || got.Kind != upgrade.Settled {
 				t.Errorf("got %q %+v", got.Policy, got)
@@ -117,11 +117,11 @@ func TestShadow(t *testing.T) {
 			wantStatus(t, res, 101)
 			c.wantClose(1000, "")
 			c.bye()
-			e := events.next(t)
+			e := events.Next(t)
 			if e.Kind != upgrade.Shadowed || e.Policy != "trial" || e.Outcome != 0 || e.Status != 0 || e.Duration <= 0 || e.Verdict.Allowed() != (name == "allow") {
 				t.Errorf("got %+v", e)
 			}
-			if e = events.next(t); e.Outcome != upgrade.Admitted {
+			if e = events.Next(t); e.Outcome != upgrade.Admitted {
 				t.Errorf("got %+v", e)
 			}
 		})

@@ -195,7 +195,7 @@ func TestHTTP2InMemory(t *testing.T) {
 			if p := problemOf(t, res); tc.want == 505 && p.Action != "stop" {
 				t.Errorf("got %+v", p)
 			}
-			e := events.next(t)
+			e := events.Next(t)
 			if err := errors.Join(e.Verdict.Cause(), e.Err); e.Why != upgrade.WhyHTTP2 || !strings.Contains(fmt.Sprint(err), "GODEBUG=http2xconnect=1") {
 				t.Errorf("got %+v, %v", e, err)
 			}
@@ -309,7 +309,7 @@ func TestRewrittenHost(t *testing.T) {
 		up := &upgrade.Upgrader{Observer: events}
 		for by, h := range map[string]http.Handler{"endpoint": up.Handler(run(idle)), "link": up.Use(always(expired))(forbidden(t))} {
 			c, res := handshake(t, newServer(t, h), "Host: "+tc.host, "Origin: "+tc.origin)
-			e := events.next(t)
+			e := events.Next(t)
 			err := errors.Join(e.Verdict.Cause(), e.Err)
 			var foreign *upgrade.OriginError
 			if e.Why != upgrade.WhyOrigin || !errors.As(err, &foreign) || foreign.Origin != tc.origin || foreign.Host != tc.host {

@@ -51,10 +51,11 @@ func forbidden(t testing.TB) http.Handler {
 
 // Short names for what package upgradetest has.
 var (
-	newServer  = upgradetest.Serve
-	run        = upgradetest.Run
-	eventually = upgradetest.Eventually
-	wantEmpty  = upgradetest.WantEmpty
+	newServer   = upgradetest.Serve
+	newRecorder = upgradetest.NewRecorder
+	run         = upgradetest.Run
+	eventually  = upgradetest.Eventually
+	wantEmpty   = upgradetest.WantEmpty
 )
 
 // wrap serves h behind middlewares, the outermost first.
@@ -78,16 +79,8 @@ func wantStatus(t testing.TB, res *http.Response, status int) {
 	}
 }
 
-// A problem is a denial's HTTP form.
-type problem struct {
-	Status int
-	Title  string
-	Detail string
-	Code   int
-	Slug   string
-	Action string
-	After  int
-}
+// problem is a denial's HTTP form, and nothing else.
+type problem = upgradetest.Problem
 
 func problemOf(t testing.TB, res *http.Response) (p problem) {
 	t.Helper()
@@ -97,24 +90,6 @@ func problemOf(t testing.TB, res *http.Response) (p problem) {
 		t.Fatalf("%s: body is no problem document: %v", res.Status, err)
 	}
 	return p
-}
-
-// A recorder is an Observer whose events can be waited for.
-type recorder chan upgrade.Event
-
-func newRecorder() recorder { return make(recorder, 1000) }
-
-func (r recorder) Observe(e upgrade.Event) {
-	if e.Request == nil && e.Kind != upgrade.Panicked {
-		panic("an event without its request")
-	}
-	e.Request = nil // it is not to be kept
-	r <- e
-}
-
-func (r recorder) next(t testing.TB) upgrade.Event {
-	t.Helper()
-	return receive(t, r)
 }
 
 // receive waits for a value.

@@ -19,11 +19,11 @@ func TestBudget(t *testing.T) {
 	first, res := handshake(t, addr)
 	wantStatus(t, res, 101)
 	first.wantClose(4401, expiredText)
-	events.next(t)
+	events.Next(t)
 	for range 3 {
 		_, res := handshake(t, addr)
 		wantStatus(t, res, 401)
-		if e := events.next(t); e.Why != upgrade.WhyBudget || e.Outcome != upgrade.Answered || e.CloseCode != 0 {
+		if e := events.Next(t); e.Why != upgrade.WhyBudget || e.Outcome != upgrade.Answered || e.CloseCode != 0 {
 			t.Errorf("got %+v", e)
 		}
 	}

@@ -15,7 +15,7 @@ func TestObservers(t *testing.T) {
 	up := &upgrade.Upgrader{Observer: upgrade.Observers{first, panics, second}}
 	_, res := handshake(t, newServer(t, up.Use(always(policy.Reject(4403, "no")))(forbidden(t))))
 	wantStatus(t, res, 403)
-	if a, b := first.next(t), second.next(t); a.Verdict.Slug() != "no" || b.Verdict.Slug() != "no" {
+	if a, b := first.Next(t), second.Next(t); a.Verdict.Slug() != "no" || b.Verdict.Slug() != "no" {
 		t.Errorf("got %+v and %+v", a, b)
 	}
 	defer func() {

@@ -7,17 +7,21 @@ import (
 	"net"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 )
 
 // A Client is a WebSocket client that speaks in single frames. What it meets instead of what it wants
-// fails the test. It is not safe for concurrent use.
+// fails the test. It does nothing by itself: one that is left alone is silent, and answers no close frame;
+// after Close, which sends none, it is gone. It is not safe for concurrent use.
 type Client struct {
 	net.Conn
 	In       *bufio.Reader  // what the server sends; reads go here, not to Conn
 	Response *http.Response // to the handshake, with its whole body; nil before there was one
+
+	// Pongs has the client answer pings, as browsers do, while it waits for a frame, which is never
+	// a ping then. Those of [Open] and [Pair] do.
+	Pongs bool
 
 	t testing.TB
 }
@@ -26,7 +30,7 @@ type Client struct {
 func NewClient(t testing.TB, conn net.Conn) *Client {
 	t.Helper()
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(Patience))
+	conn.SetDeadline(patience())
 	return &Client{Conn: conn, In: bufio.NewReader(conn), t: t}
 }
 
@@ -45,11 +49,16 @@ func Connect(t testing.TB, addr string) *Client {
 func Dial(t testing.TB, addr string, fields ...string) *Client {
 	t.Helper()
 	c := Handshake(t, addr, "/ws", Header(fields...))
+	c.wantSwitched()
+	return c
+}
+
+func (c *Client) wantSwitched() {
+	c.t.Helper()
 	if c.Response.StatusCode != http.StatusSwitchingProtocols {
 		body, _ := io.ReadAll(c.Response.Body)
-		t.Fatalf("got %s %s, want 101", c.Response.Status, body)
+		c.t.Fatalf("got %s %s, want 101", c.Response.Status, body)
 	}
-	return c
 }
 
 // Handshake connects, sends a GET request with exactly the header given (and Host), and reads the answer,
@@ -57,13 +66,18 @@ func Dial(t testing.TB, addr string, fields ...string) *Client {
 func Handshake(t testing.TB, addr, target string, header http.Header) *Client {
 	t.Helper()
 	c := Connect(t, addr)
+	c.request(target, addr, header)
+	return c
+}
+
+func (c *Client) request(target, host string, header http.Header) {
+	c.t.Helper()
 	var b bytes.Buffer
-	b.WriteString("GET " + target + " HTTP/1.1\r\nHost: " + addr + "\r\n")
+	b.WriteString("GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n")
 	header.Write(&b)
 	b.WriteString("\r\n")
 	c.SendBytes(b.Bytes())
 	c.ReadResponse()
-	return c
 }
 
 // Header returns the header of a valid handshake with further fields, given as names and values in pairs.
@@ -118,11 +132,16 @@ func (c *Client) SendText(text string) {
 // Frame reads a frame whole. It does not unmask: a server's frames are not masked.
 func (c *Client) Frame() ws.Frame {
 	c.t.Helper()
-	f, err := ReadFrame(c.In)
-	if err != nil {
-		c.t.Fatal("client read of a frame:", err)
+	for {
+		f, err := ReadFrame(c.In)
+		if err != nil {
+			c.t.Fatal("client read of a frame:", err)
+		}
+		if !c.Pongs || f.Header.OpCode != ws.OpPing {
+			return f
+		}
+		c.Send(ws.NewPongFrame(f.Payload))
 	}
-	return f
 }
 
 // ReadFrame reads a frame whole from r. It does not unmask.

@@ -1,5 +1,3 @@
-// Package upgradetest has what tests of policies and of sessions need: servers and clients over real
-// sockets. All of it is closed when the test ends, and whatever waits gives up after [Patience].
 package upgradetest
 
 import (
@@ -49,7 +47,7 @@ func Echo(ctx context.Context, c *upgrade.Conn) error {
 // naming what it waited for, when that never comes.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(Patience)
+	deadline := time.After(time.Until(patience()))
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for !ok() {
