@@ -40,7 +40,8 @@ type RateLimitConfig struct {
 	// that request, with the same rate and key.
 	OnFailure FailureMode
 
-	// OnError, if given, is told of every failure of the Limiter, and of rates that are wrong.
+	// OnError, if given, is told of every failure of the Limiter, and of rates that are wrong. r is nil
+	// where a message was counted ([MessageRate]).
 	OnError func(r *http.Request, err error)
 
 	// MaxKeys bounds the MemoryLimiter (the only one, or the one that takes over). 0 means
@@ -89,6 +90,15 @@ func NewRateLimit(cfg RateLimitConfig) (*RateLimit, error) {
 	return l, nil
 }
 
+// MustRateLimit is [NewRateLimit] for package variables: it panics on mistakes.
+func MustRateLimit(cfg RateLimitConfig) *RateLimit {
+	l, err := NewRateLimit(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
 var (
 	rateLimited = policy.Close(codes.TooManyRequests, "rate_limited")
 	noKey       = policy.Close(codes.InternalServerError, "rate_limit_key_missing")
@@ -109,8 +119,12 @@ func (l *RateLimit) Judge(r *http.Request) policy.Verdict {
 	if l.cost != nil {
 		cost = max(1, l.cost(r))
 	}
-	rate := l.rateOf(r)
-	taken, err := l.take(r, key, rate, cost)
+	return l.judge(r.Context(), r, key, l.rateOf(r), cost)
+}
+
+// judge counts; r is nil for a message.
+func (l *RateLimit) judge(ctx context.Context, r *http.Request, key Key, rate Rate, cost int) policy.Verdict {
+	taken, err := l.take(ctx, r, key, rate, cost)
 	switch {
 	case err != nil && l.remote.mode == InsecureAllowOnFailure, err == nil && taken.Allowed:
 		return policy.Allow()
@@ -138,11 +152,11 @@ func (l *RateLimit) rateOf(r *http.Request) Rate {
 	return rate
 }
 
-func (l *RateLimit) take(r *http.Request, key Key, rate Rate, cost int) (Taken, error) {
+func (l *RateLimit) take(ctx context.Context, r *http.Request, key Key, rate Rate, cost int) (Taken, error) {
 	if l.limiter == nil {
-		return l.local.Take(r.Context(), key, rate, cost)
+		return l.local.Take(ctx, key, rate, cost)
 	}
-	taken, err := ask(r.Context(), &l.remote, func(ctx context.Context) (Taken, error) {
+	taken, err := ask(ctx, &l.remote, func(ctx context.Context) (Taken, error) {
 		return l.limiter.Take(ctx, key.in(l.remote.scope), rate, cost)
 	}, nil)
 	if err == nil {
@@ -150,7 +164,7 @@ func (l *RateLimit) take(r *http.Request, key Key, rate Rate, cost int) (Taken, 
 	}
 	l.remote.failed(r, err)
 	if l.remote.mode == FallBackToMemory {
-		return l.local.Take(r.Context(), key, rate, cost)
+		return l.local.Take(ctx, key, rate, cost)
 	}
 	return Taken{}, err
 }

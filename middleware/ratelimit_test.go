@@ -215,6 +215,9 @@ func TestRateLimitMistakes(t *testing.T) {
 	if got := mistakes(t, err); got != 6 {
 		t.Errorf("%d mistakes, want 6:\n%v", got, err)
 	}
+	if err := panicError(t, func() { middleware.MustRateLimit(middleware.RateLimitConfig{}) }); mistakes(t, err) == 0 {
+		t.Errorf("panic %v", err)
+	}
 }
 
 func BenchmarkMemoryLimiter(b *testing.B) {
