@@ -29,7 +29,7 @@ type Handler func(r *http.Request) (Session, error)
 // reason, any other error with 1011. A panic closes with 1011 and is reported. If the connection was closed before, by the
 // client or by a verdict, that stands.
 //
-// ctx carries nothing of the request. It is cancelled when the connection is closed by a verdict ([Conn.Close],
+// ctx carries nothing of the request but what [Upgrader.SessionContext] puts in. It is cancelled when the connection is closed by a verdict ([Conn.Close],
 // [Upgrader.End], [Upgrader.Shutdown], an expiry), and when a read finds the client gone; [context.Cause] then
 // says why: an error that is [ErrClosed] and unwraps to the verdict, a [*CloseError] with the client's code and reason, a
 // [*ProtocolError], or the network's error. A session that only writes calls [Conn.CloseRead].
@@ -51,6 +51,8 @@ type endpoint struct {
 }
 
 var errNoSession = errors.New("upgrade: the endpoint's function returned neither a session nor an error")
+
+var errNoContext = errors.New("upgrade: SessionContext returned no context")
 
 // ServeHTTP begins without a pass, as a link's does.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.serve(w, r, pass{}) }
@@ -84,12 +86,13 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		deny(refusals[fault], "handshake", WhySubprotocol)
 		return
 	}
-	session, err := e.call(r)
+	session, values, err := e.call(r)
 	if err != nil {
 		deny(asDenial(err), "endpoint", 0)
 		return
 	}
 	conn := newConn(e.config, choice.Subprotocol)
+	conn.carry(values)
 	if refusal, by := conn.takePlace(r, p.since); refusal != nil {
 		deny(*refusal, by, 0)
 		return
@@ -115,7 +118,7 @@ func (c *Conn) takePlace(r *http.Request, since uint64) (refusal *policy.Verdict
 			continue
 		}
 		for e := range l.brought.Expiries() {
-			c.timer.expires = &expiry{nanoseconds(e.At), e.Owner, e.Subject, c.timer.expires}
+			c.timer.expires = &expiry{at: nanoseconds(e.At), owner: e.Owner, subject: e.Subject, next: c.timer.expires}
 			for _, tag := range e.Tags {
 				tags = append(tags, ownedTag{tag, e.Owner})
 			}
@@ -135,24 +138,30 @@ func (c *Conn) takePlace(r *http.Request, since uint64) (refusal *policy.Verdict
 	return nil, ""
 }
 
-// call runs the endpoint's function on its own copy of the request, and empties that.
-func (e *endpoint) call(r *http.Request) (s Session, err error) {
+// call runs the endpoint's function, and SessionContext, on their own copy of the request, and empties
+// that. values is nil where there is no SessionContext.
+func (e *endpoint) call(r *http.Request) (s Session, values context.Context, err error) {
 	g := &guest{ctx: guestContext{Context: r.Context()}}
 	g.request = *r.WithContext(&g.ctx)
 	returned := false
 	defer func() {
 		if !returned {
-			s, err = nil, panicked.WithCause(&PanicError{Value: recover(), Stack: debug.Stack()})
+			s, values, err = nil, nil, panicked.WithCause(&PanicError{Value: recover(), Stack: debug.Stack()})
 		}
 		g.ctx.left.Store(true)
 		g.request = http.Request{}
 	}()
 	s, err = e.handler(&g.request)
-	returned = true
 	if err == nil && s == nil {
 		err = errNoSession
 	}
-	return s, err
+	if err == nil && e.sessionContext != nil {
+		if values = e.sessionContext(context.Background(), &g.request); values == nil {
+			err = errNoContext
+		}
+	}
+	returned = true
+	return s, values, err
 }
 
 // A guest is a request on loan.

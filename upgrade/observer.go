@@ -32,6 +32,10 @@ type Event struct {
 	Kind    Kind
 	Request *http.Request // the handshake, not to be kept after Observe returns; nil in events about a session
 
+	// Context is the request's, or in events about a session one that carries what
+	// [Upgrader.SessionContext] put in, and is never cancelled. It is not nil.
+	Context context.Context
+
 	// Policy is the name of the link that decided ([policy.Named]), "handshake" or "origin" for the Upgrader's own checks,
 	// "endpoint" for the endpoint's function and for an admission.
 	Policy  string
@@ -146,7 +150,12 @@ func (c *config) reports(err error, v *policy.Verdict) bool {
 	return c.timed || err != nil || v.Cause() != nil
 }
 
-func (c *config) observe(e Event) { tell(c.observer, e) }
+func (c *config) observe(e Event) {
+	if e.Context == nil {
+		e.Context = e.Request.Context()
+	}
+	tell(c.observer, e)
+}
 
 func tell(o Observer, e Event) {
 	defer func() {
@@ -165,7 +174,7 @@ func (c *config) report(conn *Conn, k Kind) {
 	if !c.timed {
 		return
 	}
-	e := Event{Kind: k, Policy: "session", Session: conn.info()}
+	e := Event{Kind: k, Context: conn.eventContext(), Policy: "session", Session: conn.info()}
 	if k == Ended {
 		conn.describeEnd(&e)
 	}
@@ -205,7 +214,7 @@ type logPanics struct{}
 func (logPanics) Observe(e Event) {
 	var p *PanicError
 	if errors.As(e.Verdict.Cause(), &p) || errors.As(e.Err, &p) {
-		slog.Default().LogAttrs(context.Background(), slog.LevelError, "wsverdict: panic",
+		slog.Default().LogAttrs(e.Context, slog.LevelError, "wsverdict: panic",
 			slog.String("policy", e.Policy), slog.Any("panic", p.Value), slog.String("stack", string(p.Stack)))
 	}
 }

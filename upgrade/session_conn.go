@@ -15,11 +15,13 @@ import (
 type Conn struct {
 	config      *config
 	conn        net.Conn
-	ctx         *lazyContext // nil until somebody asks more of the context than to be passed on
+	ctx         *lazyContext // nil until it is more than a context to be passed on
 	id          uint64
 	started     instant
 	raw         *rawState // nil until the session asks for it
 	seats       *seats
+	outbox      *outbox // what Send was given and is not written yet; nil for nothing; guarded by mu
+	state       state
 	subprotocol uint8 // its place among config.subprotocols, from 1; 0 for none
 
 	// There are thousands of these, most of them idle: what is rarely there is behind a pointer,
@@ -67,6 +69,9 @@ func (c *Conn) start(conn net.Conn, early []byte, s Session) {
 	ended := c.end.begun
 	if ended {
 		c.bound() // the linger's time runs from now: there was nobody to send a close frame to
+	}
+	if c.outbox != nil {
+		go c.outbox.run()
 	}
 	c.mu.Unlock()
 	if ended {

@@ -12,7 +12,8 @@ import (
 type sessionContext Conn
 
 type lazyContext struct {
-	context.Context
+	values context.Context // of SessionContext, and nothing else of it; nil for none. It does not change.
+	real   context.Context // nil until somebody asks for it
 	cancel context.CancelCauseFunc
 }
 
@@ -20,19 +21,49 @@ func (c *sessionContext) real() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx == nil {
-		ctx, cancel := context.WithCancelCause(context.Background())
-		c.ctx = &lazyContext{ctx, cancel}
+		c.ctx = &lazyContext{}
+	}
+	if c.ctx.real == nil {
+		c.ctx.real, c.ctx.cancel = context.WithCancelCause((*Conn)(c).values())
 		if cause := (*Conn)(c).cancelled(); cause != nil {
-			cancel(cause)
+			c.ctx.cancel(cause)
 		}
 	}
-	return c.ctx.Context
+	return c.ctx.real
+}
+
+// values is the context that the session's has its values from. mu is held.
+func (c *Conn) values() context.Context {
+	if c.ctx == nil || c.ctx.values == nil {
+		return context.Background()
+	}
+	return c.ctx.values
+}
+
+// eventContext is values for those who do not hold mu.
+func (c *Conn) eventContext() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.values()
+}
+
+// carry gives the session's context the values of ctx, if there can be any.
+func (c *Conn) carry(ctx context.Context) {
+	if ctx != nil {
+		c.ctx = &lazyContext{values: context.WithoutCancel(ctx)}
+	}
 }
 
 func (c *sessionContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 func (c *sessionContext) Done() <-chan struct{}       { return c.real().Done() }
 func (c *sessionContext) Err() error                  { return c.real().Err() }
-func (c *sessionContext) Value(key any) any           { return c.real().Value(key) }
+
+func (c *sessionContext) Value(key any) any {
+	if v := (*Conn)(c).eventContext().Value(key); v != nil {
+		return v
+	}
+	return c.real().Value(key) // the standard library asks it for what it has of its own
+}
 
 // isOwn reports whether ctx is the session's, whose end sees to reads and writes by itself.
 func (c *Conn) isOwn(ctx context.Context) bool {
@@ -68,8 +99,12 @@ func (c *Conn) cancelled() error {
 func (c *Conn) cancel() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ctx != nil {
-		c.ctx.cancel(c.cancelled())
+	c.ctx.end(c.cancelled())
+}
+
+func (c *lazyContext) end(cause error) {
+	if c != nil && c.cancel != nil {
+		c.cancel(cause)
 	}
 }
 

@@ -151,9 +151,7 @@ func (c *Conn) over() error {
 	if !c.end.begun {
 		return nil
 	}
-	if c.ctx != nil {
-		c.ctx.cancel(c.end.cause)
-	}
+	c.ctx.end(c.end.cause)
 	return c.end.cause
 }
 

@@ -24,6 +24,7 @@ type expiry struct {
 	owner   any
 	subject string
 	next    *expiry
+	notice  *notice // of the first in the list; nil for none
 }
 
 const never = math.MaxInt64
@@ -40,6 +41,15 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
+// expiresAt is the earliest of all, never if there is none or it has come. live.mu is held.
+func (c *Conn) expiresAt() int64 {
+	at := int64(never)
+	for e := c.timer.expires; e != nil && !c.state.expired; e = e.next {
+		at = min(at, e.at)
+	}
+	return at
+}
+
 // Extend moves an expiry of the live connection ([policy.Verdict.WithExpiry]), in either direction:
 // the one of the same owner, for the same subject. A zero time means never. The
 // expiry's tags are replaced by those of e: a renewed connection is not found any more by what the
@@ -53,7 +63,7 @@ func (c *Conn) Extend(e policy.Expiry) error {
 	l := &c.config.live
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.place.expired { // and is about to be closed
+	if c.state.expired { // and is about to be closed
 		return &closedError{tokenExpired}
 	}
 	found := false
@@ -74,7 +84,7 @@ func (c *Conn) Extend(e policy.Expiry) error {
 			old.at = nanoseconds(e.At)
 		}
 	}
-	if c.place.gone {
+	if c.state.gone {
 		return nil
 	}
 	l.untag(c, func(m *membership) bool { return m.owner == e.Owner })

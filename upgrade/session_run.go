@@ -26,12 +26,14 @@ func (c *Conn) call(s Session) {
 			c.begin(1011, sessionFailed, ByServer, ErrClosed) // after runtime.Goexit; else it has begun
 		}
 	}()
-	c.finish(s((*sessionContext)(c), c))
+	err := s((*sessionContext)(c), c)
+	c.flushOutbox()
+	c.finish(err)
 }
 
 func (c *Conn) panicked(p *PanicError) {
 	c.begin(1011, sessionFailed, ByServer, p)
-	c.config.observe(Event{Kind: Panicked, Policy: "session", Err: p, Session: c.info()})
+	c.config.observe(Event{Kind: Panicked, Context: c.eventContext(), Policy: "session", Err: p, Session: c.info()})
 }
 
 var sessionFailed = codes.NewReason("internal_error", codes.InternalServerError.Action(), 0)
@@ -96,8 +98,8 @@ func (c *Conn) mayLinger() bool {
 	if time.Duration(now()-c.started) >= youth {
 		return true
 	}
-	c.place.young = c.config.young.take()
-	return c.place.young
+	c.state.young = c.config.young.take()
+	return c.state.young
 }
 
 // closed notes the client's close frame, seen by the linger. Where our own is still on its way
@@ -114,7 +116,7 @@ func (c *Conn) closed() bool {
 func (c *Conn) lingered() {
 	c.in.r, c.in.w = 0, 0
 	c.in.free()
-	if c.place.young {
+	if c.state.young {
 		c.config.young.give()
 	}
 	l := &c.config.live

@@ -34,10 +34,14 @@ type live struct {
 type place struct {
 	next, prev *Conn
 	tags       *membership
-	gone       bool
-	expired    bool // its expiry has come: it is about to be closed
-	young      bool // it counts among the young that linger; not guarded, its last goroutine's own
-	cut        bool // the linger has begun: at its end the connection is cut off
+}
+
+// A state is what the set knows of a connection. It is guarded by live.mu.
+type state struct {
+	gone    bool
+	expired bool // its expiry has come: it is about to be closed
+	young   bool // it counts among the young that linger; not guarded, its last goroutine's own
+	cut     bool // the linger has begun: at its end the connection is cut off
 }
 
 // A tagged lists the connections that have one tag.
@@ -137,7 +141,7 @@ func (l *live) remove(c *Conn, leaving int) {
 	c.giveSeats()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.place.gone = true
+	c.state.gone = true
 	l.wheel.Stop(c)
 	switch p := &c.place; {
 	case p.prev != nil:

@@ -81,7 +81,7 @@ func (c *config) endAll(conns []*Conn, e *scheduledEnd) {
 	now := time.Now()
 	for _, conn := range conns {
 		at := c.live.wheel.TickAt(now.Add(rand.N(e.within)))
-		if t := &conn.timer; !conn.place.gone && (t.end == nil || at < t.endAt) { // an earlier end than another's counts
+		if t := &conn.timer; !conn.state.gone && (t.end == nil || at < t.endAt) { // an earlier end than another's counts
 			t.end, t.endAt = e, at
 			c.live.schedule(conn)
 		}

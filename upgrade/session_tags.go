@@ -8,7 +8,7 @@ func (c *Conn) Tag(key, value string) {
 	l := &c.config.live
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !c.place.gone {
+	if !c.state.gone {
 		l.tag(c, ownedTag{Tag: policy.Tag{Key: key, Value: value}}, new(membership))
 	}
 }
@@ -19,7 +19,7 @@ func (c *Conn) Untag(key, value string) {
 	l := &c.config.live
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !c.place.gone {
+	if !c.state.gone {
 		l.untag(c, func(m *membership) bool { return m.of.tag == policy.Tag{Key: key, Value: value} })
 	}
 }

@@ -69,7 +69,7 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 			due, ok = tick, true
 		}
 	}
-	if c.place.cut {
+	if c.state.cut {
 		if at, ok := c.cutAt(); ok {
 			earliest(l.wheel.TickAt(at) + 1)
 		}
@@ -78,10 +78,11 @@ func (c *Conn) dueAt(l *live) (due uint32, ok bool) {
 	if t.end != nil {
 		earliest(t.endAt)
 	}
-	for e := t.expires; e != nil && !c.place.expired; e = e.next {
-		if e.at != never {
-			earliest(l.wheel.TickAt(time.Unix(0, e.at)) + 1)
-		}
+	if at := c.expiresAt(); at != never {
+		earliest(l.wheel.TickAt(time.Unix(0, at)) + 1)
+	}
+	if at := c.noticeAt(); at != never {
+		earliest(l.wheel.TickAt(time.Unix(0, at)) + 1)
 	}
 	if interval := c.config.pingTicks; interval > 0 {
 		switch pong := c.config.pongTicks; {
@@ -110,29 +111,22 @@ var errNoAnswer = errors.New("upgrade: the client stopped answering")
 func (l *live) fire(c *Conn, now uint32, wall time.Time) {
 	t := &c.timer
 	switch {
-	case c.place.cut:
+	case c.state.cut:
 		l.wheel.Stop(c)
 		go c.lose(errNoAnswer)
 		return
 	case t.end != nil && now >= t.endAt:
 		go c.endWith(t.end.spread(), ByServer)
 		t.end = nil
-	case c.expired(wall):
-		c.place.expired = true
+	case c.expiresAt() <= wall.UnixNano():
+		c.state.expired = true
 		go c.endWith(&tokenExpired, ByServer)
+	case c.noticeAt() <= wall.UnixNano():
+		c.notify()
 	case c.config.pingTicks > 0:
 		c.keepAlive(now)
 	}
 	l.schedule(c)
-}
-
-func (c *Conn) expired(wall time.Time) bool {
-	for e := c.timer.expires; e != nil && !c.place.expired; e = e.next {
-		if e.at <= wall.UnixNano() {
-			return true
-		}
-	}
-	return false
 }
 
 // keepAlive pings a client that was silent while somebody waited for it, and gives up on one that
@@ -160,8 +154,8 @@ func (c *Conn) keepAlive(now uint32) {
 func (l *live) wake(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !c.place.gone {
-		c.place.cut = true
+	if !c.state.gone {
+		c.state.cut = true
 		l.schedule(c)
 	}
 }

@@ -2,8 +2,11 @@ package upgrade
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade/internal/handshake"
 	"github.com/wsverdict/wsverdict/upgrade/internal/origin"
 	"github.com/wsverdict/wsverdict/upgrade/internal/wheel"
@@ -52,6 +56,14 @@ type Upgrader struct {
 	// Observer is told of every settlement; [Observers] are several. With none, panics alone are logged, to [log/slog.Default].
 	Observer Observer
 
+	// SessionContext, if given, makes the context whose values a session's context and the events about
+	// it carry: a request id, a trace. It is called for each admission, behind the endpoint's function,
+	// with a context without values and with the handshake, as that function had it. Only the values of
+	// what it returns count, and what is derived from the request's own context has none left in the
+	// session. It is called concurrently; a panic, and nil, refuse the client with 500. Without it a
+	// session's context carries nothing.
+	SessionContext func(ctx context.Context, r *http.Request) context.Context
+
 	// WriteTimeout bounds the writing of a frame, and of the 101 of an admission: a client that does not read is cut off. What a
 	// session writes to [Conn.NetConn] has the deadlines that it sets. 0 means 5 seconds.
 	WriteTimeout time.Duration
@@ -74,6 +86,19 @@ type Upgrader struct {
 	// MaxMessageBytes is how large a message may be that a client sends. A larger one closes the connection with 1009. 0 means
 	// 1 MiB. [Conn.SetReadLimit] changes it for one connection.
 	MaxMessageBytes int64
+
+	// OutboxBytes is how much may wait in a connection's outbox ([Conn.Send], [Upgrader.Broadcast]), beyond
+	// what the kernel takes: frames with their headers, and 8 bytes for each. Frames of a broadcast are
+	// shared by all that they wait for. 0 means 64 KiB.
+	OutboxBytes int
+
+	// SlowConsumer is the denial that closes a connection whose outbox overflows. The zero Verdict means
+	// 4408 slow_consumer;do=reconnect.
+	SlowConsumer policy.Verdict
+
+	// Codec encodes the values of [Conn.ReadJSON], [Conn.WriteJSON] and [Upgrader.PrepareJSON]. The zero
+	// value is encoding/json.
+	Codec Codec
 
 	// PingInterval is how long a client may be silent, while the session waits for it, until it is pinged.
 	// 0 means 20 seconds: proxies and load balancers commonly cut what was idle for 30, 50 or 60. Negative
@@ -100,13 +125,17 @@ type config struct {
 	statusWithoutOrigin bool
 	profile             codes.Profile // nil for codes.Mirrored
 	observer            Observer
-	timed               bool // an Observer was given: durations are measured
+	sessionContext      func(context.Context, *http.Request) context.Context // nil for none
+	timed               bool                                                 // an Observer was given: durations are measured
 	writeTimeout        time.Duration
 	lingerTimeout       time.Duration
 	lingerBytes         int64
 	lingering           budget // refused connections
 	young               budget // and those whose session refused them
 	maxMessageBytes     int64
+	outboxBytes         int
+	slowConsumer        policy.Verdict
+	codec               Codec
 	pingTicks           uint32 // 0 for never
 	pongTicks           uint32
 	seatTimeout         time.Duration
@@ -138,11 +167,14 @@ func (u *Upgrader) read() *config {
 		statusWithoutOrigin: u.StatusWithoutOrigin,
 		profile:             u.Profile,
 		observer:            u.Observer,
+		sessionContext:      u.SessionContext,
 		timed:               u.Observer != nil,
 		writeTimeout:        min(cmp.Or(u.WriteTimeout, 5*time.Second), 24*time.Hour), // instants do not overflow
 		lingerTimeout:       min(cmp.Or(u.LingerTimeout, 2*time.Second), 24*time.Hour),
 		lingerBytes:         cmp.Or(u.LingerBytes, 8<<20),
 		maxMessageBytes:     cmp.Or(u.MaxMessageBytes, 1<<20),
+		outboxBytes:         cmp.Or(u.OutboxBytes, defaultOutboxBytes),
+		slowConsumer:        u.SlowConsumer,
 		seatTimeout:         cmp.Or(u.SeatTimeout, time.Second),
 		pongTicks:           wheel.Ticks(cmp.Or(u.PingTimeout, 15*time.Second)),
 	}
@@ -154,6 +186,9 @@ func (u *Upgrader) read() *config {
 	c.young.max = c.lingering.max
 	if u.MaxLingering < 0 {
 		c.young.max = defaultMaxLingering
+	}
+	if reflect.ValueOf(c.slowConsumer).IsZero() {
+		c.slowConsumer = slowConsumer
 	}
 	if c.observer == nil {
 		c.observer = logPanics{}
@@ -176,6 +211,13 @@ func (u *Upgrader) read() *config {
 	if all, ok := u.Observer.(Observers); ok && slices.Contains(all, nil) {
 		mistake("Observer: one of several is nil")
 	}
+	if c.slowConsumer.Allowed() {
+		mistake("SlowConsumer: want a denial")
+	}
+	var err error
+	if c.codec, err = readCodec(u.Codec); err != nil {
+		mistake("Codec: %w", err)
+	}
 	for _, h := range u.Hosts {
 		host, ok := origin.ParseAuthority(h)
 		if !ok {
@@ -190,6 +232,7 @@ func (u *Upgrader) read() *config {
 		{"WriteTimeout", u.WriteTimeout < 0},
 		{"LingerTimeout", u.LingerTimeout < 0},
 		{"LingerBytes", u.LingerBytes < 0},
+		{"OutboxBytes", u.OutboxBytes < 0},
 		{"MaxMessageBytes", u.MaxMessageBytes < 0},
 		{"PingTimeout", u.PingTimeout < 0},
 		{"SeatTimeout", u.SeatTimeout < 0},

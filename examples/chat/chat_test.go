@@ -132,6 +132,8 @@ func TestSlowReader(t *testing.T) {
 		ada.say(t, text)
 		ada.hears(t, "ada: "+text)
 	}
+	for s.metric(t, "wsverdict_connections") != "1" { // and is closed for it
+	}
 }
 
 func TestBadMessages(t *testing.T) {

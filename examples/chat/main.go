@@ -45,11 +45,9 @@ var (
 		From:    []request.Extractor{middleware.Bearer, middleware.Subprotocol("bearer")},
 		Tag:     "user",
 	})
-	down    middleware.Switch
-	banned  = policy.Close(codes.Forbidden, "banned")
-	bans    sync.Map // of users
-	mu      sync.Mutex
-	inboxes = map[chan string]string{} // everybody's, with the room that its owner is in
+	down   middleware.Switch
+	banned = policy.Close(codes.Forbidden, "banned")
+	bans   sync.Map // of users
 )
 
 func main() {
@@ -118,38 +116,16 @@ func chat(r *http.Request) (upgrade.Session, error) {
 	claims, _ := users.Claims(r)
 	user, room := claims.Subject, r.PathValue("room")
 	return func(ctx context.Context, c *upgrade.Conn) error {
-		inbox := make(chan string, 64)
-		mu.Lock()
-		inboxes[inbox] = room
-		mu.Unlock()
-		defer func() {
-			mu.Lock()
-			defer mu.Unlock()
-			delete(inboxes, inbox)
-			close(inbox)
-		}()
-
-		go func() {
-			for line := range inbox {
-				c.Write(ctx, upgrade.Text, []byte(line))
-			}
-		}()
 		for {
 			typ, text, err := c.Read(ctx, nil)
 			if err != nil || typ != upgrade.Text {
 				return err
 			}
-			say(room, user+": "+string(text))
+			line, err := upgrade.Prepare(upgrade.Text, []byte(user+": "+string(text)))
+			if err != nil {
+				return err
+			}
+			up.Broadcast(line, policy.Tag{Key: "room", Value: room}) // who reads too slowly is closed, and holds up nobody
 		}
 	}, nil
-}
-
-func say(room, line string) {
-	mu.Lock()
-	defer mu.Unlock()
-	for inbox, of := range inboxes {
-		if of == room && len(inbox) < cap(inbox) { // who reads too slowly misses it, and holds up nobody
-			inbox <- line
-		}
-	}
 }
