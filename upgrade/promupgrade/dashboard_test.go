@@ -13,21 +13,26 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/promupgrade"
 )
 
-// TestDashboard holds that the dashboard shows the metrics that there are, with the labels that they have.
-func TestDashboard(t *testing.T) {
+type panel struct {
+	Title   string
+	Targets []struct{ Expr string }
+}
+
+func panels(t *testing.T) []panel {
+	t.Helper()
 	b, err := os.ReadFile("dashboard.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var dashboard struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-	}
+	var dashboard struct{ Panels []panel }
 	if err := json.Unmarshal(b, &dashboard); err != nil {
 		t.Fatal(err)
 	}
+	return dashboard.Panels
+}
+
+// TestDashboard holds that the dashboard shows the metrics that there are, with the labels that they have.
+func TestDashboard(t *testing.T) {
 	descriptions := make(chan *prometheus.Desc, 100)
 	promupgrade.New(&upgrade.Upgrader{}).Describe(descriptions)
 	close(descriptions)
@@ -38,7 +43,7 @@ func TestDashboard(t *testing.T) {
 	}
 	known := len(unseen)
 	seen := map[string]bool{}
-	for _, p := range dashboard.Panels {
+	for _, p := range panels(t) {
 		for _, target := range p.Targets {
 			for _, metric := range regexp.MustCompile(`wsverdict_\w+`).FindAllString(target.Expr, -1) {
 				metric = strings.TrimSuffix(metric, "_bucket")

@@ -3,31 +3,29 @@ package promupgrade_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
 	"github.com/wsverdict/wsverdict/upgrade/promupgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
-const patience = 20 * time.Second
-
-// server serves a chain that the query of the URL steers: what is counted here has passed real sockets.
+// server serves a chain that the query of the URL steers, and /metrics: what is counted here has passed
+// real sockets.
 func server(t *testing.T) (addr string, metrics *promupgrade.Metrics) {
 	up := &upgrade.Upgrader{}
 	metrics = promupgrade.New(up)
 	up.Observer = metrics
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(metrics)
 	steered := policy.Named("steered", policy.Func(func(r *http.Request) policy.Verdict {
 		switch q := r.URL.RawQuery; {
 		case q == "allow":
@@ -41,71 +39,48 @@ func server(t *testing.T) (addr string, metrics *promupgrade.Metrics) {
 		}
 	}))
 	trial := policy.Named("trial", policy.Func(func(*http.Request) policy.Verdict { return policy.Close(codes.Forbidden, "tried") }))
-	srv := httptest.NewServer(up.Shadow(trial)(up.Use(steered)(up.Handler(func(*http.Request) (upgrade.Session, error) {
-		return func(ctx context.Context, c *upgrade.Conn) error {
-			typ, p, err := c.Read(ctx, nil)
-			if err != nil {
-				return err
-			}
-			return c.Write(ctx, typ, p)
-		}, nil
-	}))))
-	t.Cleanup(srv.Close)
-	return strings.TrimPrefix(srv.URL, "http://"), metrics
+	session := func(ctx context.Context, c *upgrade.Conn) error {
+		typ, p, err := c.Read(ctx, nil)
+		if err != nil {
+			return err
+		}
+		return c.Write(ctx, typ, p)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("/", up.Shadow(trial)(up.Use(steered)(up.Handler(upgradetest.Run(session)))))
+	return upgradetest.Serve(t, mux), metrics
 }
 
-// visit opens a connection, says something if it was admitted, and reads until the close frame.
+// visit opens a connection, says something if it was admitted, and stays until it is closed.
 func visit(t *testing.T, addr, query string) {
 	t.Helper()
-	conn, early, _, err := ws.Dialer{Timeout: patience}.Dial(t.Context(), "ws://"+addr+"/?"+query)
-	if err != nil {
-		if _, ok := err.(ws.StatusError); !ok {
-			t.Fatal(err)
-		}
+	c := upgradetest.Handshake(t, addr, "/?"+query, upgradetest.Header())
+	if c.Response.StatusCode != http.StatusSwitchingProtocols {
 		return
 	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
-	if early != nil {
-		defer ws.PutReader(early)
-	}
 	if query == "allow" {
-		if err := wsutil.WriteClientText(conn, []byte("hello")); err != nil {
-			t.Fatal(err)
-		}
+		c.Say("hello", "hello")
 	}
-	stream := struct {
-		io.Reader
-		io.Writer
-	}{conn, conn}
-	if early != nil {
-		stream.Reader = io.MultiReader(io.LimitReader(early, int64(early.Buffered())), conn)
-	}
-	for {
-		if _, _, err := wsutil.ReadServerData(stream); err != nil {
-			return // the close frame was answered
-		}
-	}
+	c.ReadClose()
+	c.Bye()
 }
 
-func settled(t *testing.T, m *promupgrade.Metrics, what, want string) {
+// eventually waits until the metric named what is what want says.
+func eventually(t *testing.T, m *promupgrade.Metrics, what, want string) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m)
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := testutil.GatherAndCompare(registry, strings.NewReader(want), what)
-		if err == nil {
-			return
+	var err error
+	defer func() {
+		if err != nil {
+			t.Log(err)
 		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal(err)
-		}
-	}
+	}()
+	upgradetest.Eventually(t, what, func() bool {
+		err = testutil.GatherAndCompare(registry, strings.NewReader(want), what)
+		return err == nil
+	})
 }
 
 func TestMetrics(t *testing.T) {
@@ -113,7 +88,7 @@ func TestMetrics(t *testing.T) {
 	for _, query := range []string{"allow", "allow", "token_expired", "reject", "panic"} {
 		visit(t, addr, query)
 	}
-	settled(t, metrics, "wsverdict_handshakes_total", `
+	eventually(t, metrics, "wsverdict_handshakes_total", `
 # HELP wsverdict_handshakes_total Handshakes by how they were answered; code 0 is an admission.
 # TYPE wsverdict_handshakes_total counter
 wsverdict_handshakes_total{code="0",outcome="admitted",policy="endpoint",slug="",why=""} 2
@@ -121,17 +96,17 @@ wsverdict_handshakes_total{code="4401",outcome="closed",policy="steered",slug="t
 wsverdict_handshakes_total{code="4403",outcome="answered",policy="steered",slug="not_here",why="hidden"} 1
 wsverdict_handshakes_total{code="4500",outcome="closed",policy="steered",slug="internal_error",why=""} 1
 `)
-	settled(t, metrics, "wsverdict_shadowed_total", `
+	eventually(t, metrics, "wsverdict_shadowed_total", `
 # HELP wsverdict_shadowed_total Judgements of policies on trial, which are not enforced.
 # TYPE wsverdict_shadowed_total counter
 wsverdict_shadowed_total{policy="trial",slug="tried",verdict="deny"} 5
 `)
-	settled(t, metrics, "wsverdict_connections_closed_total", `
+	eventually(t, metrics, "wsverdict_connections_closed_total", `
 # HELP wsverdict_connections_closed_total Connections that are gone.
 # TYPE wsverdict_connections_closed_total counter
 wsverdict_connections_closed_total{by="server",code="1000"} 2
 `)
-	settled(t, metrics, "wsverdict_messages_total", `
+	eventually(t, metrics, "wsverdict_messages_total", `
 # HELP wsverdict_messages_total Messages of connections that are gone.
 # TYPE wsverdict_messages_total counter
 wsverdict_messages_total{direction="read"} 2
@@ -146,7 +121,7 @@ wsverdict_messages_total{direction="written"} 2
 			"wsverdict_lingering_connections": "Refused connections that wait for the client's close frame.",
 			"wsverdict_seats":                 "Places that live connections take.",
 		}[name]
-		settled(t, metrics, name, fmt.Sprintf("# HELP %[1]s %[2]s\n# TYPE %[1]s %[3]s\n%[1]s %[4]s\n", name, help, typ, n))
+		eventually(t, metrics, name, fmt.Sprintf("# HELP %[1]s %[2]s\n# TYPE %[1]s %[3]s\n%[1]s %[4]s\n", name, help, typ, n))
 	}
 	if n := testutil.CollectAndCount(metrics, "wsverdict_handshake_duration_seconds"); n != 3 {
 		t.Errorf("handshake durations of %d outcomes, want 3", n)
