@@ -10,25 +10,32 @@ import (
 // run and what it calls on the way to a waiting read have small frames: a goroutine's first stack
 // has room for little more than a kilobyte, and one that has grown once stays at four.
 func (c *Conn) run(s Session) {
-	defer c.awaitClose()
-	if c.over() == nil {
-		c.call(s)
+	defer func() {
+		c.begin(1011, sessionFailed, ByServer, ErrClosed) // after runtime.Goexit; else it has begun
+		c.awaitClose()
+	}()
+	if c.over() != nil {
+		return
+	}
+	if p := c.call(s); p != nil {
+		c.panicked(p)
 	}
 }
 
 // call runs the session and closes as its result says. A panic, of the session or of an error's
-// methods, does not end the process.
-func (c *Conn) call(s Session) {
+// methods, does not end the process; after runtime.Goexit call does not return.
+func (c *Conn) call(s Session) (p *PanicError) {
+	returned := false
 	defer func() {
-		if x := recover(); x != nil {
-			c.panicked(&PanicError{Value: x, Stack: debug.Stack()})
-		} else {
-			c.begin(1011, sessionFailed, ByServer, ErrClosed) // after runtime.Goexit; else it has begun
+		if !returned { // recover alone does not tell: panic(nil) is nil under GODEBUG=panicnil=1
+			p = &PanicError{Value: recover(), Stack: debug.Stack()}
 		}
 	}()
 	err := s((*sessionContext)(c), c)
 	c.flushOutbox()
 	c.finish(err)
+	returned = true
+	return nil
 }
 
 func (c *Conn) panicked(p *PanicError) {

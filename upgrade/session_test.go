@@ -92,6 +92,7 @@ func TestSessionResult(t *testing.T) {
 
 // A panic ends its own session, with 1011, and nothing else.
 func TestSessionPanics(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1") // a panic with nil is one too
 	events := newRecorder()
 	up := &upgrade.Upgrader{Observer: events}
 	other := admit(t, up, echo)
