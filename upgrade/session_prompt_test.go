@@ -1,8 +1,14 @@
 package upgrade_test
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"net"
+	"net/http/httptest"
 	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,31 +72,117 @@ func TestYoungSessionsLingerWithinABudget(t *testing.T) {
 	wantEmpty(t, up)
 }
 
-// TestAnnouncedLengthPinsNothing: memory grows with what has arrived.
+// TestAnnouncedLengthPinsNothing: memory grows with what has arrived, however it came and whoever
+// reads it.
 func TestAnnouncedLengthPinsNothing(t *testing.T) {
-	const clients = 200
-	up := &upgrade.Upgrader{}
-	addr := newServer(t, up.Handler(run(listen)))
-	conns := make([]*client, clients)
-	for i := range conns {
-		conns[i] = connect(t, addr)
+	const clients, inline = 200, 138
+	first := frameHeader(t, ws.Header{Fin: true, OpCode: ws.OpBinary, Masked: true, Length: 1 << 20})
+	begun := frameHeader(t, ws.Header{OpCode: ws.OpBinary, Masked: true, Length: 1}) + "x"
+	more := frameHeader(t, ws.Header{OpCode: ws.OpContinuation, Masked: true, Length: 1 << 20})
+	ping := masked(ws.NewPingFrame(nil))
+	for _, tc := range []struct {
+		name    string
+		session upgrade.Session
+		bytes   string
+	}{
+		{name: "a header", session: listen, bytes: first},
+		{name: "as much as fits", session: listen, bytes: first + strings.Repeat("x", inline-len(first))},
+		{name: "fragments", session: listen, bytes: begun + more},
+		{name: "fragments that fill", session: listen, bytes: begun + more + strings.Repeat("x", inline-len(begun)-len(more))},
+		{name: "pings that fill", session: listen, bytes: strings.Repeat(ping, inline/len(ping))},
+		{name: "half a header at the end", session: listen, bytes: strings.Repeat(ping, inline/len(ping)-1) + ping[:4] + "\x82\xff"},
+		{name: "a Reader", session: streaming(8 << 10), bytes: first + strings.Repeat("x", inline-len(first))},
+		{name: "a Reader of small pieces", session: streaming(100), bytes: first + strings.Repeat("x", inline-len(first))},
+		{name: "a message left unread", session: skim, bytes: first + strings.Repeat("x", inline-len(first))},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			up := &upgrade.Upgrader{}
+			srv := httptest.NewUnstartedServer(up.Handler(run(tc.session)))
+			reads := &readCounter{Listener: srv.Listener}
+			srv.Listener = reads
+			srv.Start()
+			t.Cleanup(srv.Close)
+			conns := make([]*client, clients)
+			for i := range conns {
+				conns[i] = connect(t, reads.Addr().String())
+			}
+			waiting := func() bool { return reads.waiting.Load() == clients }
+			eventually(t, "all wait", waiting)
+			before, bytesBefore := inUse(), reads.bytes.Load()
+			for _, c := range conns {
+				c.send(tc.bytes)
+			}
+			want := bytesBefore + int64(clients*len(tc.bytes))
+			eventually(t, "all has been read", func() bool { return reads.bytes.Load() == want && waiting() })
+			if each := (int64(inUse()) - int64(before)) / clients; each > 6<<10 { // a buffer, and what a stack has grown
+				t.Errorf("%d bytes cost %d, want at most 6144", len(tc.bytes), each)
+			}
+			for _, c := range conns {
+				c.vanish()
+			}
+			wantEmpty(t, up)
+		})
 	}
-	before := inUse()
-	for _, c := range conns {
-		header := ws.Header{Fin: true, OpCode: ws.OpBinary, Masked: true, Length: 1 << 20}
-		if err := ws.WriteHeader(c, header); err != nil {
-			t.Fatal(err)
+}
+
+// A readCounter knows how much its connections have read, and how many wait to read more.
+type readCounter struct {
+	net.Listener
+	bytes, waiting atomic.Int64
+}
+
+func (l *readCounter) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return countedConn{conn.(*net.TCPConn), l}, nil
+}
+
+type countedConn struct {
+	*net.TCPConn
+	by *readCounter
+}
+
+func (c countedConn) Read(p []byte) (int, error) {
+	c.by.waiting.Add(1)
+	n, err := c.TCPConn.Read(p)
+	c.by.bytes.Add(int64(n))
+	c.by.waiting.Add(-1)
+	return n, err
+}
+
+func frameHeader(t *testing.T, h ws.Header) string {
+	var b bytes.Buffer
+	if err := ws.WriteHeader(&b, h); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// streaming reads messages as streams, in pieces of a size.
+func streaming(size int) upgrade.Session {
+	return func(ctx context.Context, c *upgrade.Conn) error {
+		buf := make([]byte, size)
+		for {
+			_, r, err := c.Reader(ctx)
+			for err == nil {
+				_, err = r.Read(buf)
+			}
+			if err != io.EOF {
+				return err
+			}
 		}
 	}
-	sent := func() bool { return len(stacks("upgrade.(*Conn).rest")) >= clients }
-	eventually(t, "all headers have been read", sent)
-	if each := (int64(inUse()) - int64(before)) / clients; each > 4<<10 {
-		t.Errorf("a frame's header costs %d bytes, want at most 4096", each)
+}
+
+// skim reads messages as streams, and nothing of any.
+func skim(ctx context.Context, c *upgrade.Conn) error {
+	for {
+		if _, _, err := c.Reader(ctx); err != nil {
+			return err
+		}
 	}
-	for _, c := range conns {
-		c.vanish()
-	}
-	wantEmpty(t, up)
 }
 
 // inUse is what heap and stacks take.

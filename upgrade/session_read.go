@@ -162,9 +162,6 @@ func (c *Conn) readError(ctx context.Context, interrupted bool, err error) error
 		}
 		return ctx.Err()
 	}
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF // no close frame came
-	}
 	c.lose(err)
 	return err
 }

@@ -42,10 +42,18 @@ type input struct {
 	inline [138]byte
 }
 
-// borrowed is a size class of the allocator, with room for a message of 16 KB and its header.
-const borrowed = 18 << 10
+// An input's buffer grows with what has arrived, so that a peer that falls silent keeps little more
+// than it has sent. Both are size classes of the allocator; borrowed has room for a message of 16 KB
+// and its header.
+const (
+	medium   = 3 << 10
+	borrowed = 18 << 10
+)
 
-var inputs = sync.Pool{New: func() any { return new([borrowed]byte) }}
+var (
+	mediums = sync.Pool{New: func() any { return new([medium]byte) }}
+	inputs  = sync.Pool{New: func() any { return new([borrowed]byte) }}
+)
 
 // direct is the size from which on a read goes past the buffer.
 const direct = 4 << 10
@@ -64,41 +72,70 @@ func (c *Conn) fill() error {
 
 func (c *Conn) receive() error {
 	in := &c.in
-	n, err := c.conn.Read(in.buf[in.w:])
+	n, err := c.readSome(in.buf[in.w:])
 	in.w += uint32(n)
 	in.full = int(in.w) == len(in.buf)
-	c.saw(n)
-	if n > 0 {
-		return nil
-	}
-	if err == nil {
-		err = io.ErrNoProgress
-	}
 	return err
+}
+
+// readSome reads once from the connection. Its end is never io.EOF, which is a message's: no close
+// frame has come.
+func (c *Conn) readSome(p []byte) (int, error) {
+	n, err := c.conn.Read(p)
+	c.saw(n)
+	switch {
+	case n > 0: // an error comes again
+		return n, nil
+	case err == nil:
+		err = io.ErrNoProgress
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return 0, err
 }
 
 // choose picks the buffer for what comes next, when nothing is left in the present one.
 func (in *input) choose() {
 	in.r, in.w = 0, 0
-	if in.full && len(in.buf) == borrowed && !in.lent {
+	have := 0
+	if in.full {
+		have = len(in.buf)
+	}
+	if have == borrowed && !in.lent {
 		return
 	}
 	in.free()
-	in.buf = in.inline[:]
-	if in.full {
-		in.buf = inputs.Get().(*[borrowed]byte)[:]
+	in.buf = in.bufferFor(have)
+}
+
+// bufferFor returns a buffer for more than have bytes, or for as many as the largest has.
+func (in *input) bufferFor(have int) []byte {
+	switch {
+	case have < len(in.inline):
+		return in.inline[:]
+	case have < medium:
+		return mediums.Get().(*[medium]byte)[:]
 	}
+	return inputs.Get().(*[borrowed]byte)[:]
 }
 
 // compact makes room behind bytes that fill their buffer and are no whole header or control frame
-// yet: it moves them to the front of a large one.
+// yet: it moves them to the front of a larger one, or of the largest.
 func (in *input) compact() {
 	rest, to := in.buffered(), in.buf
 	if len(to) != borrowed || in.lent {
-		to = inputs.Get().(*[borrowed]byte)[:]
+		to = in.bufferFor(max(len(to), len(rest)))
 	}
-	in.r, in.w = 0, uint32(copy(to, rest))
-	in.buf, in.lent = to, false
+	in.move(rest, to)
+}
+
+// move moves the bytes that are left to the front of another buffer, or of the same one.
+func (in *input) move(rest, to []byte) {
+	n := copy(to, rest)
+	if &to[0] != &in.buf[0] {
+		in.free()
+	}
+	in.r, in.w, in.buf = 0, uint32(n), to
 }
 
 // lend has the next bytes read right into the caller's buffer, if that saves reads. The message is
@@ -121,16 +158,16 @@ func (in *input) reclaim() {
 		return
 	}
 	rest := in.buffered()
-	in.buf, in.lent = in.inline[:], false
-	if len(rest) > len(in.inline) {
-		in.buf = inputs.Get().(*[borrowed]byte)[:]
-	}
-	in.r, in.w = 0, uint32(copy(in.buf, rest))
+	in.move(rest, in.bufferFor(len(rest)))
 }
 
 func (in *input) free() {
-	if len(in.buf) == borrowed && !in.lent {
+	switch {
+	case in.lent:
+	case len(in.buf) == borrowed:
 		inputs.Put((*[borrowed]byte)(in.buf))
+	case len(in.buf) == medium:
+		mediums.Put((*[medium]byte)(in.buf))
 	}
 	in.buf, in.lent = nil, false
 }

@@ -29,11 +29,8 @@ var errIdle = errors.New("upgrade: idle")
 // next goes to the beginning of the next data message.
 func (c *Conn) next() (MessageType, error) {
 	in := &c.in
-	for in.message != 0 { // left unread
-		scratch := inputs.Get().(*[borrowed]byte)
-		_, err := c.some(scratch[:])
-		inputs.Put(scratch)
-		if err != nil && err != io.EOF {
+	if in.message != 0 { // left unread
+		if err := c.discard(); err != nil {
 			return 0, err
 		}
 	}
@@ -41,6 +38,17 @@ func (c *Conn) next() (MessageType, error) {
 		return 0, err
 	}
 	return MessageType(in.typ), nil
+}
+
+// discard reads the rest of a message. It waits with little, as all that waits for a client.
+func (c *Conn) discard() error {
+	var scratch [256]byte
+	for c.in.message != 0 {
+		if _, err := c.some(scratch[:]); err != nil && err != io.EOF {
+			return err
+		}
+	}
+	return nil
 }
 
 // rest appends what is left of the message to buf, which grows with what has arrived: it costs a peer
@@ -98,11 +106,7 @@ func (c *Conn) payload(p []byte) (n int, err error) {
 	} else { // it may take long: nothing is kept for what comes behind it
 		in.r, in.w, in.full = 0, 0, false
 		in.free()
-		n, err = c.conn.Read(p)
-		c.saw(n)
-		if n == 0 && err == nil {
-			err = io.ErrNoProgress
-		}
+		n, err = c.readSome(p)
 	}
 	ws.Cipher(p[:n], in.frame.Mask, int(in.pos))
 	in.pos = uint8(in.pos+uint8(n)) & 3

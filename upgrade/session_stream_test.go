@@ -254,3 +254,32 @@ func TestMessageTypes(t *testing.T) {
 	c.wantClose(1000, "")
 	c.bye()
 }
+
+// A client that is gone within a message has not ended it: the stream says so, and the session ends.
+func TestReaderFindsTheClientGone(t *testing.T) {
+	for name, size := range map[string]int{"through the buffer": 16, "past it": 64 << 10} {
+		t.Run(name, func(t *testing.T) {
+			up := &upgrade.Upgrader{}
+			errs := make(chan error, 2)
+			c := admit(t, up, func(ctx context.Context, c *upgrade.Conn) error {
+				_, r, err := c.Reader(ctx)
+				buf := make([]byte, size)
+				for err == nil {
+					_, err = r.Read(buf)
+				}
+				errs <- err
+				_, _, err = c.Reader(ctx)
+				errs <- err
+				return err
+			})
+			c.send(frameHeader(t, ws.Header{Fin: true, OpCode: ws.OpBinary, Masked: true, Length: 64 << 10}) + "the beginning")
+			c.vanish()
+			for range 2 {
+				if err := receive(t, errs); err == nil || err == io.EOF {
+					t.Errorf("got %v, which is no broken connection", err)
+				}
+			}
+			wantEmpty(t, up)
+		})
+	}
+}
