@@ -227,3 +227,34 @@ func TestBroughtValues(t *testing.T) {
 		}
 	}
 }
+
+// Behind a refused upgrade nothing is served: a proxy that took the status for a tunnel would let a client
+// smuggle requests through it.
+func TestNothingIsServedBehindARefusedUpgrade(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	hidden := policy.Reject(codes.Forbidden, "no")
+	mux := http.NewServeMux()
+	mux.Handle("/link", up.Use(always(hidden))(forbidden(t)))
+	mux.Handle("/ordinary", up.Use(always(expired))(forbidden(t)))
+	mux.Handle("/endpoint", up.Handler(func(*http.Request) (upgrade.Session, error) { return nil, hidden }))
+	mux.HandleFunc("/deny", func(w http.ResponseWriter, r *http.Request) { up.Deny(w, r, hidden) })
+	mux.Handle("/internal", forbidden(t))
+	addr := newServer(t, mux)
+	for _, path := range []string{"/link", "/ordinary", "/endpoint", "/deny"} {
+		for _, change := range []string{"Origin: https://evil.test", "-Connection", "Connection: keep-alive", "Upgrade: h2c", "Upgrade: ",
+			"Sec-WebSocket-Version: 7", "-Sec-WebSocket-Key", "+Content-Length: 3", "HEAD " + path + " HTTP/1.1", "POST " + path + " HTTP/1.1"} {
+			c := dial(t, addr)
+			c.send(request("GET "+path+" HTTP/1.1", change) + "GET /internal HTTP/1.1\r\nHost: x\r\n\r\n")
+			res := c.response()
+			if res.StatusCode == http.StatusSwitchingProtocols {
+				t.Fatalf("%s, %s: upgraded", path, change)
+			}
+			if !res.Close {
+				t.Errorf("%s, %s: %s keeps the connection", path, change, res.Status)
+			}
+			if rest, err := io.ReadAll(c); strings.Contains(string(rest), "HTTP/1.1") || err != nil && !isGone(err) {
+				t.Errorf("%s, %s: behind %s came %q, %v", path, change, res.Status, rest, err)
+			}
+		}
+	}
+}

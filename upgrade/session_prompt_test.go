@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
 
 	"github.com/wsverdict/wsverdict/upgrade"
 )
@@ -21,13 +22,37 @@ import (
 // wait for.
 func TestMalformedCloseEndsPromptly(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]ws.Frame{
+	malformed := map[string]ws.Frame{
 		"126 bytes": ws.MaskFrame(ws.NewFrame(ws.OpClose, true, make([]byte, 126))),
 		"FIN 0":     ws.MaskFrame(ws.NewFrame(ws.OpClose, false, []byte{3, 232})),
 		"RSV":       ws.MaskFrame(ws.Frame{Header: ws.Header{Fin: true, Rsv: 4, OpCode: ws.OpClose, Length: 2}, Payload: []byte{3, 232}}),
 		"unmasked":  ws.NewCloseFrame([]byte{3, 232}),
-		"opcode":    ws.MaskFrame(ws.NewFrame(7, true, nil)), // and any other fault
-	} {
+	}
+	for name, f := range malformed {
+		t.Run(name+", refused", func(t *testing.T) {
+			t.Parallel()
+			up := &upgrade.Upgrader{LingerTimeout: time.Hour}
+			c, res := handshake(t, newServer(t, up.Use(always(expired))(forbidden(t))))
+			wantStatus(t, res, 101)
+			c.wantClose(4401, expiredText)
+			c.send(string(ws.MustCompileFrame(f)))
+			c.wantEOF()
+		})
+		t.Run(name+", NetConn", func(t *testing.T) {
+			t.Parallel()
+			up := &upgrade.Upgrader{LingerTimeout: time.Hour}
+			c := admit(t, up, func(_ context.Context, c *upgrade.Conn) error {
+				_, _, err := wsutil.ReadClientData(c.NetConn())
+				return err
+			})
+			c.send(string(ws.MustCompileFrame(f)))
+			c.closed()
+			c.wantEOF()
+			wantEmpty(t, up)
+		})
+	}
+	malformed["opcode"] = ws.MaskFrame(ws.NewFrame(7, true, nil)) // and any other fault
+	for name, f := range malformed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			up := &upgrade.Upgrader{LingerTimeout: time.Hour} // a test that waits for it never ends
