@@ -18,7 +18,8 @@ var (
 // it: to the new token's expiry, and with its tags in place of the old one's ([JWTConfig.Tag],
 // [JWTConfig.Tags]): who revokes the old token does not end it any more. It must be for the same
 // subject. It returns the new claims: what the session took from the old ones is the session's
-// affair.
+// affair. [JWTConfig.Revoked] is asked twice, the second time when the connection has the new tags;
+// a token that was revoked in between closes it.
 //
 // The error is a denying Verdict, which a session may return to close with it: what is wrong with
 // the token (as [JWT.Judge] says), 403 token_subject_mismatch, or 409 token_not_renewable for a
@@ -41,6 +42,12 @@ func (j *JWT[C]) Renew(ctx context.Context, conn *upgrade.Conn, token string) (c
 		return claims, notRenewable.WithCause(err)
 	case err != nil:
 		return claims, err
+	}
+	// Who revoked the new token after it was checked, and before its tags were there, has not found the
+	// connection.
+	if v := j.checkRevoked(ctx, c); !v.Allowed() {
+		conn.Close(v)
+		return claims, v
 	}
 	return *j.own(c), nil
 }

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -103,10 +104,10 @@ func (e *keyError) Unwrap() error { return e.err }
 // words are the text of err, or of the first error in its chain that does not repeat what an
 // unverified token says: at most 256 bytes.
 func words(err error, token *jwt.Token, issuer string) string {
-	said := []string{issuer}
+	said := spelled(nil, issuer)
 	for name, value := range token.Header {
-		if s, ok := value.(string); ok && name != "alg" && name != "typ" {
-			said = append(said, s)
+		if name != "alg" && name != "typ" {
+			said = spelled(said, value)
 		}
 	}
 	for ; err != nil; err = errors.Unwrap(err) {
@@ -117,6 +118,24 @@ func words(err error, token *jwt.Token, issuer string) string {
 		}
 	}
 	return "the look-up failed, with an error that repeats what the token says"
+}
+
+// spelled appends the strings in a JSON value as they are, and as %q would have them.
+func spelled(said []string, value any) []string {
+	switch v := value.(type) {
+	case string:
+		quoted, ascii := strconv.Quote(v), strconv.QuoteToASCII(v)
+		return append(said, v, quoted[1:len(quoted)-1], ascii[1:len(ascii)-1])
+	case []any:
+		for _, e := range v {
+			said = spelled(said, e)
+		}
+	case map[string]any:
+		for name, e := range v {
+			said = spelled(spelled(said, name), e)
+		}
+	}
+	return said
 }
 
 // A budget is for look-ups that fail: 100 at once, and 10 a second.

@@ -295,6 +295,26 @@ func TestKeyErrorsDoNotRepeatTheToken(t *testing.T) {
 	}
 }
 
+// Nor does it where an error quotes what the token said, or where that is no string.
+func TestKeyErrorsThatQuoteTheToken(t *testing.T) {
+	for _, kid := range []string{"evil\nline", `evil"`, "evil\u00ff", `"evil"`} {
+		for _, verb := range []string{"%s", "%v", "%q", "%+q"} {
+			v := keysOf(failing(fmt.Errorf("%w: key "+verb, middleware.ErrKeysUnavailable, kid))).Judge(bearing(t, withKid(t, kid)))
+			if text := v.Error(); strings.Contains(text, "evil") {
+				t.Errorf("%s of %q: %s", verb, kid, text)
+			}
+		}
+	}
+	claims := fmt.Sprintf(`{"iss":"https://id.example.com","aud":"chat","exp":%d}`, time.Now().Unix()+3600)
+	token := written(t, `{"alg":"ES256","kid":["evil",{"evil":[1,"evil"]}]}`, claims)
+	users := keysOf(middleware.KeysFunc(func(_ context.Context, t *jwt.Token) (any, error) {
+		return nil, fmt.Errorf("%w: kid is %v, no string", middleware.ErrKeysUnavailable, t.Header["kid"])
+	}))
+	if text := users.Judge(bearing(t, token)).Error(); strings.Contains(text, "evil") {
+		t.Error(text)
+	}
+}
+
 // A panic in Keys is one for the log.
 func TestKeysThatPanic(t *testing.T) {
 	v := keysOf(middleware.KeysFunc(func(context.Context, *jwt.Token) (any, error) { panic("boom") })).

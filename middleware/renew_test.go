@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -272,6 +273,31 @@ func TestRenewReplacesTheTokensTags(t *testing.T) {
 		t.Errorf("%d connections by the new token and its subject", n)
 	}
 	p.wantClose(4401, "token_revoked;do=refresh")
+	wantEmpty(t, up)
+}
+
+// A ban of the new token, recorded and said while Renew runs, finds the connection: the policy was asked
+// before, and End found nothing yet.
+func TestBanDuringRenewal(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	var banned atomic.Bool
+	fresh := policy.Tag{Key: "token", Value: "new"}
+	revoked := policy.Close(codes.Unauthorized, "token_revoked").WithAction(codes.Stop)
+	users := middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
+		cfg.Tags = func(c appClaims) []policy.Tag { return []policy.Tag{{Key: "token", Value: c.ID}} }
+		cfg.Revoked = func(_ context.Context, c appClaims) (bool, error) {
+			before := banned.Load()
+			if c.ID == "new" && !before {
+				banned.Store(true)
+				up.End(revoked, 0, fresh)
+			}
+			return before && c.ID == "new", nil
+		}
+	}))
+	token := func(id string) string { return sign(t, testKey, goodClaims(func(c *appClaims) { c.ID = id })) }
+	p := dial(t, live(t, up.Use(users)(up.Handler(run(renewing(users))))), "Authorization", "Bearer "+token("old"))
+	p.send(textFrame(token("new")))
+	p.wantClose(4401, "token_revoked;do=stop")
 	wantEmpty(t, up)
 }
 

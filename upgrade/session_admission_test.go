@@ -58,6 +58,56 @@ func TestBanDuringAdmission(t *testing.T) {
 	}
 }
 
+// TestBanDuringAdmissionThroughRouters is the same, with the links on several floors of routers, and
+// the ban in a foreign handler on each of them.
+func TestBanDuringAdmissionThroughRouters(t *testing.T) {
+	t.Parallel()
+	type middleware = func(http.Handler) http.Handler
+	for _, origin := range []string{"-Origin", "Origin: https://listed.example.com"} {
+		for at := range 4 {
+			up := &upgrade.Upgrader{}
+			var bans sync.Map
+			bansPolicy := policy.Func(func(r *http.Request) policy.Verdict {
+				if _, ok := bans.Load(r.URL.Query().Get("user")); ok {
+					return banned
+				}
+				return policy.Allow()
+			})
+			floor := func(n int) middleware {
+				return func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if n == at {
+							bans.Store("alice", true)
+							up.End(banned, 0, user("alice"), room("1"))
+						}
+						next.ServeHTTP(w, r)
+					})
+				}
+			}
+			mux := func(pattern string, h http.Handler) http.Handler {
+				m := http.NewServeMux()
+				m.Handle(pattern, h)
+				return m
+			}
+			listed := up.Origin(upgrade.OriginCheck{Match: func(o upgrade.Origin) bool { return o.Host == "listed.example.com" }})
+			tagger := wrap(wrap(up.Handler(func(*http.Request) (upgrade.Session, error) {
+				if at == 3 {
+					bans.Store("alice", true)
+					up.End(banned, 0, room("1"), user("alice"))
+				}
+				return listen, nil
+			}), floor(2)), tagged(up))
+			mounted := wrap(mux("/ws", wrap(tagger, up.Use(always(policy.Allow())), floor(1))), up.Shadow(always(banned)))
+			h := wrap(mux("/", mounted), listed, up.Use(bansPolicy), floor(0))
+			c, res := handshake(t, newServer(t, h), "GET /ws?user=alice&room=1 HTTP/1.1", origin)
+			wantStatus(t, res, 101)
+			c.wantClose(4403, bannedText)
+			c.bye()
+			wantEmpty(t, up)
+		}
+	}
+}
+
 // TestRenewAtTheExpiry extends connections just when they expire. Each either goes on or is closed as
 // expired: its session, which returns what Extend says, is never closed with 1011.
 func TestRenewAtTheExpiry(t *testing.T) {
