@@ -2,6 +2,7 @@
 package wsverdict_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,13 +10,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -505,6 +509,56 @@ func TestImports(t *testing.T) {
 			t.Errorf("no files in %s", room)
 		}
 	}
+}
+
+// What the threat model says that a test holds, a test of that name does, in that package.
+func TestThreatModelNamesTests(t *testing.T) {
+	text, err := os.ReadFile("docs/threat-model.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const internal = "upgrade/internal/"
+	rooms := map[string]string{"chain": ".", "origin": internal + "origin", "handshake": internal + "handshake"}
+	tests := map[string]map[string]bool{} // by directory
+	word := regexp.MustCompile("(?:([a-z/]+) )?`((?:Test|Fuzz)[[:alnum:]]+)`")
+	named := 0
+	for line := range strings.Lines(string(text)) {
+		dir := ""
+		for _, found := range word.FindAllStringSubmatch(line, -1) {
+			if found[1] != "" {
+				dir = cmp.Or(rooms[found[1]], found[1])
+			}
+			if tests[dir] == nil {
+				tests[dir] = testsIn(t, dir)
+			}
+			if !tests[dir][found[2]] {
+				t.Errorf("%s has no %s", cmp.Or(dir, "no package"), found[2])
+			}
+			named++
+		}
+	}
+	if named < 50 {
+		t.Errorf("found %d names of tests: has the table another form?", named)
+	}
+}
+
+// testsIn returns the names of the functions in a directory's test files.
+func testsIn(t *testing.T, dir string) map[string]bool {
+	names := map[string]bool{}
+	files, _ := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
+				names[f.Name.Name] = true
+			}
+		}
+	}
+	return names
 }
 
 // ---- the client: raw sockets, gobwas frames ----
