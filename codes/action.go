@@ -26,7 +26,8 @@ func (a Action) String() string {
 	return ""
 }
 
-// ParseAction is the inverse of [Action.String]. ok is false for every other word, the empty one included.
+// ParseAction is the inverse of [Action.String]. ok is false for every other word, the empty one
+// included.
 func ParseAction(word string) (a Action, ok bool) {
 	for i, name := range actionNames[1:] {
 		if name == word {

@@ -32,7 +32,8 @@ var catalog = []Entry{
 	{GatewayTimeout, 504, "Gateway Timeout", "A service that this one depends on took too long.", Backoff},
 }
 
-// entry finds c's catalog entry. Fifteen entries in order: a binary search beats a map and allocates nothing.
+// entry finds c's catalog entry. Fifteen entries in order: a binary search beats a map and
+// allocates nothing.
 func (c Code) entry() *Entry {
 	lo, hi := 0, len(catalog)
 	for lo < hi {

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// MaxReason is the most that a close frame's reason may have, in bytes: a control frame's payload of
-	// 125 (RFC 6455 §5.5) less the code's two.
+	// MaxReason is the most that a close frame's reason may have, in bytes: a control frame's
+	// payload of 125 (RFC 6455 §5.5) less the code's two.
 	MaxReason = 123
 	// MaxSlug is the most that a slug may have, in bytes. With it the longest reason has 93 bytes.
 	MaxSlug = 64
@@ -30,8 +30,9 @@ type Reason struct {
 	after  uint32 // seconds
 }
 
-// NewReason returns a Reason. It panics if slug is not one (see [Reason]): slugs are constants, so a bad one is a
-// mistake in the program. An undefined action says nothing. A wait is rounded up to whole seconds; none (or a negative one) is left out.
+// NewReason returns a Reason. It panics if slug is not one (see [Reason]): slugs are constants, so
+// a bad one is a mistake in the program. An undefined action says nothing. A wait is rounded up to
+// whole seconds; none (or a negative one) is left out.
 func NewReason(slug string, do Action, after time.Duration) Reason {
 	if !validSlug(slug) {
 		panic(badSlug(slug))
@@ -79,9 +80,9 @@ func (r Reason) Append(dst []byte) []byte {
 // String returns r's text, as [Reason.Append] writes it.
 func (r Reason) String() string { return string(r.Append(nil)) }
 
-// ParseReason reads a reason as it came off the wire, from any peer. Text that does not begin with a slug is not
-// of this grammar: ok is false. Parameters that are unknown, malformed or there already are passed over, so that the
-// grammar can grow.
+// ParseReason reads a reason as it came off the wire, from any peer. Text that does not begin with
+// a slug is not of this grammar: ok is false. Parameters that are unknown, malformed or there
+// already are passed over, so that the grammar can grow.
 func ParseReason(text string) (r Reason, ok bool) {
 	slug, rest, more := strings.Cut(text, ";")
 	if !validSlug(slug) {

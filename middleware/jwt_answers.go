@@ -106,8 +106,8 @@ func (j *JWT[C]) denial(err error, claims jwt.Claims) policy.Verdict {
 	return v.WithCause(err)
 }
 
-// A quietError says in fixed words what happened: err's text may have parts of a token that nobody
-// has vouched for. It unwraps to err.
+// A quietError says in fixed words what happened: err's text may have parts of a token whose
+// signature was not checked. It unwraps to err.
 type quietError struct {
 	words string
 	err   error

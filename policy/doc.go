@@ -25,6 +25,13 @@
 //
 //	var notAMember = policy.Close(codes.Forbidden, "not_a_member")
 //
+// # What an allow brings along
+//
+// An allowing verdict may have something for what comes behind it: values for later policies and
+// the endpoint ([Verdict.WithValue]), and for the live connection tags by which it is found, the
+// end of its time, and a [Seat], a place that it takes for as long as it lives. It brings these
+// along only where it was enforced.
+//
 // # Combinations
 //
 // Links in a chain are an "and". [Any] is an "or", [When] a condition, [Named] a name in reports,

@@ -6,6 +6,9 @@
 //
 // Package middleware has ready policies and the chi-flavoured way to mount them.
 //
+// A link is one policy, mounted as a middleware; the endpoint is the handler behind the last one.
+// To settle a verdict is to answer the client by it, and to tell the [Observer] how.
+//
 // # Four rules that no order of mounting breaks
 //
 // A denied request goes no further than the link that denied it.

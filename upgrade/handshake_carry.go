@@ -75,8 +75,9 @@ func (c *config) carries(ctx context.Context, p pass) bool {
 	return false
 }
 
-// since says how many Ends there had been when a request came to a link or endpoint, and 1: an End that
-// comes later finds the connection, though there is none yet. The one that counts is the outermost link's.
+// since says how many Ends there had been when a request came to a link or endpoint, and 1: an End
+// that comes later finds the connection, though there is none yet. The one that counts is the
+// outermost link's.
 func (c *config) since(p pass) uint64 {
 	if p.since != 0 {
 		return p.since

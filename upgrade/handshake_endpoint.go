@@ -15,19 +15,22 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
-// A Handler is an endpoint's first function. It is called with the valid handshake of a vetted client, before anything is
-// upgraded: it takes from the request what the session will need, and returns the session. An error refuses the
-// client: a [policy.Verdict] as itself, any other with 500.
+// A Handler is an endpoint's first function. It is called with the valid handshake of a vetted
+// client, before anything is upgraded: it takes from the request what the session will need, and
+// returns the session. An error refuses the client: a [policy.Verdict] as itself, any other with
+// 500.
 //
-// The request is a copy that is emptied when the function returns, and its context then has no values: routers recycle what
-// they keep there (chi.URLParam in a session would read another request's). It must not acquire what only the session would
-// release: a connection that is lost during the upgrade never starts its session.
+// The request is a copy that is emptied when the function returns, and its context then has no
+// values: routers recycle what they keep there (chi.URLParam in a session would read another
+// request's). It must not acquire what only the session would release: a connection that is lost
+// during the upgrade never starts its session.
 type Handler func(r *http.Request) (Session, error)
 
-// A Session is an endpoint's second function. It runs on a goroutine of its own, after ServeHTTP has returned, for as long as
-// the connection is wanted; its result closes the connection: nil with 1000, a [policy.Verdict] with its code and
-// reason, any other error with 1011. A panic closes with 1011 and is reported. If the connection was closed before, by the
-// client or by a verdict, that stands.
+// A Session is an endpoint's second function. It runs on a goroutine of its own, after ServeHTTP
+// has returned, for as long as the connection is wanted; its result closes the connection: nil with
+// 1000, a [policy.Verdict] with its code and reason, any other error with 1011. A panic closes with
+// 1011 and is reported. If the connection was closed before, by the client or by a verdict, that
+// stands.
 //
 // ctx carries nothing of the request but what [Upgrader.SessionContext] puts in. It is cancelled when the connection is closed by a verdict ([Conn.Close],
 // [Upgrader.End], [Upgrader.Shutdown], an expiry), and when a read finds the client gone; [context.Cause] then
@@ -35,8 +38,8 @@ type Handler func(r *http.Request) (Session, error)
 // [*ProtocolError], or the network's error. A session that only writes calls [Conn.CloseRead].
 type Session func(ctx context.Context, c *Conn) error
 
-// Handler returns the endpoint of a chain: it admits every valid handshake of a vetted client (see [Upgrader]) that h
-// admits. It panics when u's fields are wrong and when h is nil.
+// Handler returns the endpoint of a chain: it admits every valid handshake of a vetted client (see
+// [Upgrader]) that h admits. It panics when u's fields are wrong and when h is nil.
 func (u *Upgrader) Handler(h Handler) http.Handler {
 	c := u.mounted()
 	if h == nil {
@@ -100,8 +103,8 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	e.admit(w, r, accepted{key, choice.Subprotocol}, conn, session, start)
 }
 
-// takePlace takes the seats that the chain's verdicts asked for, and puts the connection where it can be found. If it cannot,
-// everything is given back.
+// takePlace takes the seats that the chain's verdicts asked for, and puts the connection where it
+// can be found. If it cannot, everything is given back.
 func (c *Conn) takePlace(r *http.Request, since uint64) (refusal *policy.Verdict, by string) {
 	placed := false
 	defer func() {

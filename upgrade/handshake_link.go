@@ -8,8 +8,8 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-// A link is one policy in a chain. Only this package makes links and endpoints, and they are recognised by their concrete type:
-// nothing that embeds one stands in its place.
+// A link is one policy in a chain. Only this package makes links and endpoints, and they are
+// recognised by their concrete type: nothing that embeds one stands in its place.
 type link struct {
 	*config
 	kind   kind
@@ -31,13 +31,14 @@ const (
 
 // Use mounts p: what p denies is settled by u and goes no further.
 //
-// It panics when u's fields are wrong, and when p is nil or finds itself mounted wrongly ([policy.MountChecker]).
+// It panics when u's fields are wrong, and when p is nil or finds itself mounted wrongly
+// ([policy.MountChecker]).
 func (u *Upgrader) Use(p policy.Policy) func(http.Handler) http.Handler {
 	return u.mount(enforced, p)
 }
 
-// Shadow mounts p on trial: it is judged for every request and reported to the Observer, and never enforced. It vouches for
-// nothing, and what it brings along goes nowhere. It panics as [Upgrader.Use] does.
+// Shadow mounts p on trial: it is judged for every request and reported to the Observer, and never
+// enforced. What it brings along goes nowhere. It panics as [Upgrader.Use] does.
 func (u *Upgrader) Shadow(p policy.Policy) func(http.Handler) http.Handler {
 	return u.mount(shadow, p)
 }
@@ -76,7 +77,7 @@ func (l link) before(next http.Handler) http.Handler {
 	return &l
 }
 
-// ServeHTTP begins without a pass: whoever calls it from outside vouches for nothing.
+// ServeHTTP begins without a pass: who calls it is no link of this Upgrader, and has vetted nothing.
 func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.serve(w, r, pass{}) }
 
 func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
@@ -115,8 +116,9 @@ func (l *link) reportName(v *policy.Verdict) string {
 	return l.name
 }
 
-// forward hands the pass on: by direct call to a neighbour, in the context to anybody else. It allocates
-// for the latter, so only for what asks for an upgrade; nobody else's pass is ever looked at.
+// forward hands the pass on: by direct call to a neighbour, in the context to anybody else. It
+// allocates for the latter, so only for what asks for an upgrade; nobody else's pass is ever looked
+// at.
 func (l *link) forward(w http.ResponseWriter, r *http.Request, p pass, carried bool) {
 	switch {
 	case l.link != nil:

@@ -16,12 +16,13 @@ import (
 // for https and wss, 0 for schemes without one). Origins compare with ==.
 type Origin = origin.Origin
 
-// ParseOrigin parses an origin as browsers serialise it. What is not exactly scheme, host and optional
-// port is an error: a path, a userinfo, white space, "null", an empty string. A string already in normal
-// form is parsed without allocation.
+// ParseOrigin parses an origin as browsers serialise it. What is not exactly scheme, host and
+// optional port is an error: a path, a userinfo, white space, "null", an empty string. A string
+// already in normal form is parsed without allocation.
 func ParseOrigin(s string) (Origin, error) { return origin.Parse(s) }
 
-// An originHeader is what a request's Origin field says. Browsers send exactly one with every WebSocket handshake.
+// An originHeader is what a request's Origin field says. Browsers send exactly one with every
+// WebSocket handshake.
 type originHeader struct {
 	value string // "" when absent
 	lines int
@@ -48,14 +49,16 @@ func (c *config) answersTo(o Origin) bool {
 	})
 }
 
-// A pass is what links of one Upgrader tell each other by direct call: the Origin value that an Origin link let pass.
+// A pass is what links of one Upgrader tell each other by direct call: the Origin value that an
+// Origin link let pass.
 type pass struct {
 	origin string
 	since  uint64 // how many Ends there had been when the first of them was entered, and 1; 0 for not known
 }
 
-// vetted says whether r may be upgraded at all, if only to be closed. It compares the value that is there now: a
-// middleware that rewrote the header after an Origin link let another value pass has vetted nothing.
+// vetted says whether r may be upgraded at all, if only to be closed. It compares the value that is
+// there now: a middleware that rewrote the header after an Origin link let another value pass has
+// vetted nothing.
 func (c *config) vetted(r *http.Request, p pass) bool {
 	header := originOf(r)
 	switch {
@@ -88,8 +91,9 @@ type OriginError struct {
 	Host   string // that the request arrived with
 }
 
-// Error gives both, shortened: they are the client's. It asks about proxies where Host looks rewritten: an
-// address or a short name, which pages are rarely from, or the right name without its port.
+// Error gives both, shortened: they are the client's. It asks about proxies where Host looks
+// rewritten: an address or a short name, which pages are rarely from, or the right name without its
+// port.
 func (e *OriginError) Error() string {
 	text := fmt.Sprintf("upgrade: Origin %.100s, Host %.100s", e.Origin, e.Host)
 	if e.looksRewritten() {

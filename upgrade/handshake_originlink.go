@@ -11,7 +11,8 @@ import (
 
 // An OriginCheck says which Origins an Origin link lets pass. The zero value lets none pass.
 type OriginCheck struct {
-	// Match reports whether o may pass. It is called concurrently. Package middleware has patterns for it.
+	// Match reports whether o may pass. It is called concurrently. Package middleware has patterns
+	// for it.
 	Match func(o Origin) bool
 
 	// SameOrigin lets the server's own origin pass (see [Upgrader.Hosts]).
@@ -20,15 +21,17 @@ type OriginCheck struct {
 	// InsecureNull lets the opaque origin "null" pass. Any site can send it, from a sandboxed iframe.
 	InsecureNull bool
 
-	// RequireOrigin refuses requests without an Origin field. By default they pass: only browsers carry somebody else's cookies,
-	// and browsers always send one.
+	// RequireOrigin refuses requests without an Origin field. By default they pass: only browsers
+	// carry somebody else's cookies, and browsers always send one.
 	RequireOrigin bool
 }
 
-// Origin mounts the Origin check against cross-site WebSocket hijacking. Its denial is a 403 before any upgrade, always. It
-// must be the first link of its chain; directly behind another link it panics when mounted.
+// Origin mounts the Origin check against cross-site WebSocket hijacking. Its denial is a 403 before
+// any upgrade, always. It must be the first link of its chain; directly behind another link it
+// panics when mounted.
 //
-// On an ordinary request the check holds as well: browsers send Origin with cross-origin fetches and with every POST.
+// On an ordinary request the check holds as well: browsers send Origin with cross-origin fetches
+// and with every POST.
 //
 // It panics when u's fields are wrong and when nothing could ever pass.
 func (u *Upgrader) Origin(check OriginCheck) func(http.Handler) http.Handler {
@@ -54,7 +57,7 @@ var (
 	errOriginUnknown = errors.New("upgrade: Origin is not among those allowed")
 )
 
-// judgeOrigin decides about r's Origin, and vouches for the value that it let pass.
+// judgeOrigin decides about r's Origin, and puts the value that it let pass into the pass.
 func (l *link) judgeOrigin(r *http.Request) (v policy.Verdict, p pass) {
 	returned := false
 	defer func() {

@@ -16,9 +16,9 @@ var problems = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b 
 // writeProblem answers with a denial's HTTP form: application/problem+json (RFC 9457) that says no more
 // than the close frame would, and Retry-After (RFC 9110 §10.2.3) where a wait is known.
 func writeProblem(w http.ResponseWriter, r *http.Request, v *policy.Verdict, why Why) error {
-	// A proxy that opens its tunnel without looking at the status must find nobody at its end: what the
-	// client sends next would reach this server as a request of its own. And net/http would wait for the
-	// body of what pretends to be a handshake.
+	// A proxy that opens its tunnel without looking at the status must find nobody at its end: what
+	// the client sends next would reach this server as a request of its own. And net/http would
+	// wait for the body of what pretends to be a handshake.
 	closes := len(r.Header["Upgrade"]) > 0 && r.ProtoMajor == 1
 	writeProblemHeader(w.Header(), v, closes, why == WhyOrigin)
 	w.WriteHeader(v.Status())
@@ -52,7 +52,8 @@ func writeProblemHeader(h http.Header, v *policy.Verdict, closes, byOrigin bool)
 	for range v.Header() {
 		n++
 	}
-	// One array for all values, none of it shared with another response: middlewares rewrite values in place.
+	// One array for all values, none of it shared with another response: middlewares rewrite values
+	// in place.
 	values := make([]string, n)
 	set := func(name, value string) {
 		values[0] = value

@@ -15,8 +15,8 @@ type accepted struct {
 	subprotocol string // chosen; "" if none was offered
 }
 
-// refusals say what is wrong with a handshake. All are Rejects: who sent this is no browser's WebSocket,
-// or one that would not accept a 101.
+// refusals say what is wrong with a handshake. All are Rejects: who sent this is no browser's
+// WebSocket, or one that would not accept a 101.
 var refusals = [handshake.Faults]policy.Verdict{
 	handshake.HTTPVersion: policy.Reject(4505, "http_version_not_supported").
 		WithAction(codes.Stop).WithDetail("This endpoint speaks WebSocket over HTTP/1.1."),
@@ -42,8 +42,8 @@ var refusals = [handshake.Faults]policy.Verdict{
 // noSubprotocol can be told to a client that offered the subprotocol for refusals.
 var noSubprotocol = policy.Close(codes.NotAcceptable, "no_common_subprotocol").WithAction(codes.Stop)
 
-// Subprotocols yields the elements of the request's Sec-WebSocket-Protocol in the client's order. It ends at the first
-// element that is no token.
+// Subprotocols yields the elements of the request's Sec-WebSocket-Protocol in the client's order.
+// It ends at the first element that is no token.
 func Subprotocols(r *http.Request) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for token, ok := range handshake.Tokens(r.Header["Sec-Websocket-Protocol"]) {

@@ -88,8 +88,8 @@ func whyFault(r *http.Request, fault handshake.Fault) (Why, error) {
 	return WhyNoHandshake, nil
 }
 
-// closeHandshake accepts the connection and closes it. If the answer has a Why, nothing was written and the connection
-// still belongs to net/http.
+// closeHandshake accepts the connection and closes it. If the answer has a Why, nothing was written
+// and the connection still belongs to net/http.
 func (c *config) closeHandshake(w http.ResponseWriter, hs accepted, v *policy.Verdict) answer {
 	if !c.lingering.take() {
 		return answer{why: WhyBudget}
@@ -118,8 +118,8 @@ func (c *config) closeHandshake(w http.ResponseWriter, hs accepted, v *policy.Ve
 	return answer{outcome: Closed, closeCode: code}
 }
 
-// closeCode is the profile's word for v, held to what may go on the wire. A profile that panics has no say: the connection is
-// hijacked, or a session's, and nobody further out would end it.
+// closeCode is the profile's word for v, held to what may go on the wire. A profile that panics has
+// no say: the connection is hijacked, or a session's, and nobody further out would end it.
 func (c *config) closeCode(v *policy.Verdict, reason codes.Reason) (code uint16) {
 	if c.profile == nil {
 		return uint16(v.Code())
@@ -152,7 +152,7 @@ func (c *config) now() time.Time {
 }
 
 // A HijackError says why a connection could not be taken over: most often a middleware wraps
-// [http.ResponseWriter] in a type with neither Hijack nor Unwrap (see [http.ResponseController]), or the
-// connection is HTTP/2. Its field Writer is the innermost writer that could be reached, the one in the
-// way, and Err the reason: [http.ErrNotSupported] where a type is in the way.
+// [http.ResponseWriter] in a type with neither Hijack nor Unwrap (see [http.ResponseController]),
+// or the connection is HTTP/2. Its field Writer is the innermost writer that could be reached, the
+// one in the way, and Err the reason: [http.ErrNotSupported] where a type is in the way.
 type HijackError = transport.HijackError

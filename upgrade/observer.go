@@ -11,8 +11,8 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-// An Observer is told what became of requests. Observe is called synchronously and concurrently, after the answer is on its
-// way; it should return soon. A panic in it is recovered and logged.
+// An Observer is told what became of requests. Observe is called synchronously and concurrently,
+// after the answer is on its way; it should return soon. A panic in it is recovered and logged.
 //
 // An access log cannot do this: a refusal that became a close frame is a 101 there.
 type Observer interface {
@@ -25,9 +25,10 @@ type ObserverFunc func(e Event)
 // Observe calls f.
 func (f ObserverFunc) Observe(e Event) { f(e) }
 
-// An Event is what an [Observer] is told. Policy, Outcome, Why, Status, CloseCode and the verdict's code and slug are few
-// and fixed by the program: fit for the labels of a metric, but for the CloseCode of a connection that the client closed (see
-// [EndedCount]). More fields and kinds may come.
+// An Event is what an [Observer] is told. Policy, Outcome, Why, Status, CloseCode and the verdict's
+// code and slug are few and fixed by the program: fit for the labels of a metric, but for the
+// CloseCode of a connection that the client closed (see [EndedCount]). More fields and kinds may
+// come.
 type Event struct {
 	Kind    Kind
 	Request *http.Request // the handshake, not to be kept after Observe returns; nil in events about a session
@@ -47,11 +48,12 @@ type Event struct {
 	CloseCode uint16 // the code of the close frame that was written, after the profile; 0 for none
 	Err       error  // what broke on the way: a connection that cannot be hijacked, a failed write
 
-	// Duration runs from when the deciding link was entered until the answer was written; for an [Ended] event, over the life of
-	// the connection.
+	// Duration runs from when the deciding link was entered until the answer was written; for an
+	// [Ended] event, over the life of the connection.
 	Duration time.Duration
 
-	// Session is the connection that a [Started], [Ended] or [Panicked] event is about; of an admission its ID alone.
+	// Session is the connection that a [Started], [Ended] or [Panicked] event is about; of an
+	// admission its ID alone.
 	Session SessionInfo
 }
 
@@ -70,16 +72,17 @@ type SessionInfo struct {
 type Kind uint8
 
 const (
-	// Settled: a verdict was settled.
+	// Settled: a handshake's verdict was settled, that is, the client was answered by it.
 	Settled Kind = iota
-	// Shadowed: a policy on trial was judged; nothing was enforced. Verdict, Policy, Request and Duration are set.
+	// Shadowed: a policy on trial was judged; nothing was enforced. Verdict, Policy, Request and
+	// Duration are set.
 	Shadowed
 	// Panicked: a session panicked; Err is a [*PanicError].
 	Panicked
-	// Started: a session begins. Its settlement, Admitted, has the request.
+	// Started: a session begins. The Settled event before it, Admitted, has the request.
 	Started
-	// Ended: a connection is gone. CloseCode is the one it was closed with (the client's, if it was first; 1006 if it broke),
-	// Verdict the one that closed it, if one did, and Err why it ended.
+	// Ended: a connection is gone. CloseCode is the one it was closed with (the client's, if it was
+	// first; 1006 if it broke), Verdict the one that closed it, if one did, and Err why it ended.
 	Ended
 )
 
@@ -105,7 +108,8 @@ const (
 	WhyHidden Why = iota + 1
 	// WhyNoHandshake: the request is no valid WebSocket handshake, whoever denied it.
 	WhyNoHandshake
-	// WhyOrigin: the Origin may not connect, or was not vetted; Err is an [*OriginError] in the latter case.
+	// WhyOrigin: the Origin may not connect, or was not vetted; Err is an [*OriginError] in the
+	// latter case.
 	WhyOrigin
 	// WhySubprotocol: client and server have no subprotocol in common.
 	WhySubprotocol
@@ -142,7 +146,8 @@ func word(names []string, i int) string {
 	return "unknown"
 }
 
-// A PanicError is the cause of a denial when a policy or an endpoint's function panicked, and the Err of a [Panicked] event.
+// A PanicError is the cause of a denial when a policy or an endpoint's function panicked, and the
+// Err of a [Panicked] event.
 type PanicError = policy.PanicError
 
 // reports says whether anybody wants to hear of it: building an Event is not free.

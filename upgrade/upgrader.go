@@ -20,40 +20,44 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/wheel"
 )
 
-// An Upgrader is the end of a chain: every verdict of its links ends in it. The zero value works and is safe: same-origin,
-// no subprotocols, mirrored codes, the limits below.
+// An Upgrader is the end of a chain: every verdict of its links ends in it. The zero value works
+// and is safe: same-origin, no subprotocols, mirrored codes, the limits below.
 //
-// Its fields are read once, when the first of its methods is called; changing them later has no effect. Mistakes in
-// them are one panic at that moment, which lists them all. An Upgrader must not be copied after that. Its
-// methods, and everything they return, are safe for concurrent use.
+// Its fields are read once, when the first of its methods is called; changing them later has no
+// effect. Mistakes in them are one panic at that moment, which lists them all. An Upgrader must not
+// be copied after that. Its methods, and everything they return, are safe for concurrent use.
 type Upgrader struct {
-	// Subprotocols are the subprotocols that this server speaks (RFC 6455 §1.9). The client's first one that is among them
-	// is chosen; a client that offers some and none of these is refused with 406. List the marker of a token that
-	// travels as a subprotocol ("bearer") here too; the token itself is never echoed.
+	// Subprotocols are the subprotocols that this server speaks (RFC 6455 §1.9). The client's first
+	// one that is among them is chosen; a client that offers some and none of these is refused with
+	// 406. List the marker of a token that travels as a subprotocol ("bearer") here too; the token
+	// itself is never echoed.
 	//
-	// Two more are spoken always (docs/protocol.md): "wsverdict.refused" is chosen for a refusal by close
-	// frame, if the client offered it, so that the refusal is visible at open; "wsverdict.v1" on admission
-	// if the client offered no other. Names with this prefix cannot be listed.
+	// Two more are spoken always (docs/protocol.md): "wsverdict.refused" is chosen for a refusal by
+	// close frame, if the client offered it, so that the refusal is visible at open; "wsverdict.v1"
+	// on admission if the client offered no other. Names with this prefix cannot be listed.
 	Subprotocols []string
 
-	// Hosts are the names, each with an optional port, that this server answers to ("app.example.com", "localhost:8080",
-	// "[::1]"). If given, a request to any other Host is never same-origin. Without it DNS rebinding passes the same-origin default:
-	// a page of a name that the attacker points here sends an equal Origin and Host. An Origin link with a list does not
-	// need it.
+	// Hosts are the names, each with an optional port, that this server answers to
+	// ("app.example.com", "localhost:8080", "[::1]"). If given, a request to any other Host is
+	// never same-origin. Without it DNS rebinding passes the same-origin default: a page of a name
+	// that the attacker points here sends an equal Origin and Host. An Origin link with a list does
+	// not need it.
 	Hosts []string
 
-	// InsecureAnyOrigin lets any site's pages connect where no Origin link stands, with the user's cookies. It is for public
-	// interfaces whose every user brings a bearer token. Origin links are enforced all the same.
+	// InsecureAnyOrigin lets any site's pages connect where no Origin link stands, with the user's
+	// cookies. It is for public interfaces whose every user brings a bearer token. Origin links are
+	// enforced all the same.
 	InsecureAnyOrigin bool
 
-	// StatusWithoutOrigin answers clients that sent no Origin, so no browsers, with the HTTP status of a denial: they
-	// can read it. By default all are treated alike.
+	// StatusWithoutOrigin answers clients that sent no Origin, so no browsers, with the HTTP status
+	// of a denial: they can read it. By default all are treated alike.
 	StatusWithoutOrigin bool
 
 	// Profile is the scheme of close codes; nil is [codes.Mirrored].
 	Profile codes.Profile
 
-	// Observer is told of every settlement; [Observers] are several. With none, panics alone are logged, to [log/slog.Default].
+	// Observer is told how every verdict was settled; [Observers] are several. With none, panics
+	// alone are logged, to [log/slog.Default].
 	Observer Observer
 
 	// SessionContext, if given, makes the context whose values a session's context and the events about
@@ -68,23 +72,25 @@ type Upgrader struct {
 	// session writes to [Conn.NetConn] has the deadlines that it sets. 0 means 5 seconds.
 	WriteTimeout time.Duration
 
-	// LingerTimeout is how long a closed connection waits for the client's close frame, in all, however much the client sends. Then
-	// it is half-closed, and cut off within half a second. 0 means 2 seconds.
+	// LingerTimeout is how long a closed connection waits for the client's close frame, in all,
+	// however much the client sends. Then it is half-closed, and cut off within half a second. 0
+	// means 2 seconds.
 	LingerTimeout time.Duration
 
-	// LingerBytes is how much of what the client still sends is read and discarded in that time. 0 means 8 MiB: a browser
-	// sends what it has queued before its close frame.
+	// LingerBytes is how much of what the client still sends is read and discarded in that time. 0
+	// means 8 MiB: a browser sends what it has queued before its close frame.
 	LingerBytes int64
 
 	// MaxLingering is how many refused connections may wait for the client's close frame at a time.
-	// Beyond it a denial is its HTTP status, which costs next to nothing. As many again may wait whose
-	// session ended within ten seconds, a first message refused, say; beyond that such a connection is
-	// half-closed at once and cut off within half a second, and a browser that was sending may not see the
-	// code. 0 means 1024; negative means that no denial is ever a close frame.
+	// Beyond it a denial is its HTTP status, which costs next to nothing. As many again may wait
+	// whose session ended within ten seconds, a first message refused, say; beyond that such a
+	// connection is half-closed at once and cut off within half a second, and a browser that was
+	// sending may not see the code. 0 means 1024; negative means that no denial is ever a close
+	// frame.
 	MaxLingering int
 
-	// MaxMessageBytes is how large a message may be that a client sends. A larger one closes the connection with 1009. 0 means
-	// 1 MiB. [Conn.SetReadLimit] changes it for one connection.
+	// MaxMessageBytes is how large a message may be that a client sends. A larger one closes the
+	// connection with 1009. 0 means 1 MiB. [Conn.SetReadLimit] changes it for one connection.
 	MaxMessageBytes int64
 
 	// OutboxBytes is how much may wait in a connection's outbox ([Conn.Send], [Upgrader.Broadcast]), beyond
@@ -105,11 +111,12 @@ type Upgrader struct {
 	// means never. It is kept to a tenth of a second.
 	PingInterval time.Duration
 
-	// PingTimeout is how long it may stay silent after that. Then it counts as gone. 0 means 15 seconds.
+	// PingTimeout is how long it may stay silent after that. Then it counts as gone. 0 means 15
+	// seconds.
 	PingTimeout time.Duration
 
-	// SeatTimeout is how long a handshake waits for a [policy.Seat] of the user's own, also for one that ignores its context. 0 means 1
-	// second.
+	// SeatTimeout is how long a handshake waits for a [policy.Seat] of the user's own, also for one
+	// that ignores its context. 0 means 1 second.
 	SeatTimeout time.Duration
 
 	once sync.Once
