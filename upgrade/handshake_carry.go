@@ -75,9 +75,9 @@ func (c *config) carries(ctx context.Context, p pass) bool {
 	return false
 }
 
-// since says how many Ends there had been when a request came to a link or endpoint, and 1: an End
-// that comes later finds the connection, though there is none yet. The one that counts is the
-// outermost link's.
+// since is the number of the first End that a request may have missed when it came to a link or
+// endpoint: that End and all later ones find the connection, though there is none yet. The one that
+// counts is the outermost link's.
 func (c *config) since(p pass) uint64 {
 	if p.since != 0 {
 		return p.since

@@ -49,11 +49,10 @@ func (c *config) answersTo(o Origin) bool {
 	})
 }
 
-// A pass is what links of one Upgrader tell each other by direct call: the Origin value that an
-// Origin link let pass.
+// A pass is what links of one Upgrader tell each other, by direct call or in the context.
 type pass struct {
-	origin string
-	since  uint64 // how many Ends there had been when the first of them was entered, and 1; 0 for not known
+	origin string // the value that an Origin link let pass
+	since  uint64 // of the first of them (see config.since); 0 for not known
 }
 
 // vetted says whether r may be upgraded at all, if only to be closed. It compares the value that is
