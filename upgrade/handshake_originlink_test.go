@@ -272,3 +272,28 @@ func TestOriginDenialsSayWhy(t *testing.T) {
 		t.Errorf("causes cannot be told apart: %q", causes)
 	}
 }
+
+// An Origin link's pass travels also where the Origin was the server's own: Host may be rewritten behind it.
+func TestOwnOriginPassesThoughHostIsRewritten(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	rewrite := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Host = "10.0.0.7:8080"
+			next.ServeHTTP(w, r)
+		})
+	}
+	for name, check := range map[string]upgrade.OriginCheck{
+		"same-origin": {SameOrigin: true},
+		"listed":      {Match: func(o upgrade.Origin) bool { return o.Host == "app.example.com" }},
+		"both":        {SameOrigin: true, Match: func(o upgrade.Origin) bool { return o.Host == "app.example.com" }},
+	} {
+		h := up.Origin(check)(rewrite(up.Use(always(policy.Allow()))(up.Handler(run(idle)))))
+		c, res := handshake(t, newServer(t, h), "Host: app.example.com", "Origin: https://app.example.com")
+		if res.StatusCode != 101 {
+			t.Errorf("%s: %s", name, res.Status)
+			continue
+		}
+		c.wantClose(1000, "")
+		c.bye()
+	}
+}

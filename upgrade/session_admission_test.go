@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -167,8 +168,8 @@ func TestExtendAfterTheExpiry(t *testing.T) {
 // answer yet: because the writing of the 101 takes long, or the Observer.
 func TestEndDuringASlowAdmission(t *testing.T) {
 	t.Parallel()
-	const linger = 300 * time.Millisecond
-	long := func() { <-time.After(4 * linger) }
+	const linger = time.Second
+	long := func() { <-time.After(linger + linger/2) }
 	for name, slow := range map[string]func(up *upgrade.Upgrader) func(http.Handler) http.Handler{
 		"Observer": func(up *upgrade.Upgrader) func(http.Handler) http.Handler {
 			up.Observer = upgrade.ObserverFunc(func(e upgrade.Event) {
@@ -187,11 +188,21 @@ func TestEndDuringASlowAdmission(t *testing.T) {
 			t.Parallel()
 			up := &upgrade.Upgrader{LingerTimeout: linger}
 			outer := slow(up)
-			c, res := handshake(t, newServer(t, outer(up.Handler(run(listen)))))
-			wantStatus(t, res, 101)
-			c.wantClose(4403, bannedText)
-			c.bye()
-			wantEmpty(t, up)
+			addr := newServer(t, outer(up.Handler(run(listen))))
+			for _, answers := range []bool{true, false} { // who does not is cut off in time
+				c, res := handshake(t, addr)
+				wantStatus(t, res, 101)
+				c.wantClose(4403, bannedText)
+				c.SetReadDeadline(time.Now().Add(linger / 10)) // it has all of the linger's time to answer
+				if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("not waited for: %v", err)
+				}
+				c.SetReadDeadline(time.Time{})
+				if answers {
+					c.bye()
+				}
+				wantEmpty(t, up)
+			}
 		})
 	}
 }

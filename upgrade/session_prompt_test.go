@@ -100,6 +100,9 @@ func TestYoungSessionsLingerWithinABudget(t *testing.T) {
 // TestAnnouncedLengthPinsNothing: memory grows with what has arrived, however it came and whoever
 // reads it.
 func TestAnnouncedLengthPinsNothing(t *testing.T) {
+	if raceDetector() {
+		t.Skip("the race detector takes memory of its own")
+	}
 	const clients, inline = 200, 138
 	first := frameHeader(t, ws.Header{Fin: true, OpCode: ws.OpBinary, Masked: true, Length: 1 << 20})
 	begun := frameHeader(t, ws.Header{OpCode: ws.OpBinary, Masked: true, Length: 1}) + "x"

@@ -79,3 +79,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The short way finds nothing that the long one would not.
+func TestSameTextAgreesWithParse(t *testing.T) {
+	for _, host := range []string{"app.example.com", "app.example.com:8443", "app.example.com.", "[::1]:8080", "a_b", "",
+		"a..b", ".a", "a b", "a:", "a:0", "a:99999", "user@a", "a/b", "ü", "[::1", "[::1%25eth0]", "a,b", "a:1:2"} {
+		for _, scheme := range []string{"http://", "https://", "ftp://", "HTTPS://", ""} {
+			o, err := origin.Parse(scheme + host)
+			at, ok := origin.ParseAuthority(host)
+			if same := err == nil && ok && o.SameAs(at); origin.SameText(scheme+host, host) && !same {
+				t.Errorf("%s%s is the same in text alone", scheme, host)
+			}
+		}
+	}
+}
