@@ -42,9 +42,9 @@ type input struct {
 	inline [138]byte
 }
 
-// An input's buffer grows with what has arrived, so that a peer that falls silent keeps little more
-// than it has sent. Both are size classes of the allocator; borrowed has room for a message of 16 KB
-// and its header.
+// An input's buffer grows in steps with what has arrived: a peer that falls silent behind its first
+// bytes keeps a small one. Both sizes are size classes of the allocator; borrowed has room for a
+// message of 16 KB and its header.
 const (
 	medium   = 3 << 10
 	borrowed = 18 << 10
