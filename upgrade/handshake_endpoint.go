@@ -32,9 +32,10 @@ type Handler func(r *http.Request) (Session, error)
 // 1011 and is reported. If the connection was closed before, by the client or by a verdict, that
 // stands.
 //
-// ctx carries nothing of the request but what [Upgrader.SessionContext] puts in. It is cancelled when the connection is closed by a verdict ([Conn.Close],
-// [Upgrader.End], [Upgrader.Shutdown], an expiry), and when a read finds the client gone; [context.Cause] then
-// says why: an error that is [ErrClosed] and unwraps to the verdict, a [*CloseError] with the client's code and reason, a
+// ctx carries nothing of the request but what [Upgrader.SessionContext] puts in. It is cancelled
+// when the connection is closed by a verdict ([Conn.Close], [Upgrader.End], [Upgrader.Shutdown], an
+// expiry), and when a read finds the client gone; [context.Cause] then says why: an error that is
+// [ErrClosed] and unwraps to the verdict, a [*CloseError] with the client's code and reason, a
 // [*ProtocolError], or the network's error. A session that only writes calls [Conn.CloseRead].
 type Session func(ctx context.Context, c *Conn) error
 

@@ -37,8 +37,8 @@ type Event struct {
 	// [Upgrader.SessionContext] put in, and is never cancelled. It is not nil.
 	Context context.Context
 
-	// Policy is the name of the link that decided ([policy.Named]), "handshake" or "origin" for the Upgrader's own checks,
-	// "endpoint" for the endpoint's function and for an admission.
+	// Policy is the name of the link that decided ([policy.Named]), "handshake" or "origin" for the
+	// Upgrader's own checks, "endpoint" for the endpoint's function and for an admission.
 	Policy  string
 	Verdict policy.Verdict // its Cause is for logs alone
 

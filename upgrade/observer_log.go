@@ -5,9 +5,10 @@ import (
 	"log/slog"
 )
 
-// LogObserver returns an [Observer] that writes every event to l: panics and 5xx as errors, what was lost as warnings, settlements,
-// starts and ends as information, judgements on trial for debugging. Of the request it logs address and path; never the query
-// or a header, where tokens are. A [slog.Handler] gets the event's Context: it can add what is in there.
+// LogObserver returns an [Observer] that writes every event to l: panics and 5xx as errors, what
+// was lost as warnings, settlements, starts and ends as information, judgements on trial for
+// debugging. Of the request it logs address and path; never the query or a header, where tokens
+// are. A [slog.Handler] gets the event's Context: it can add what is in there.
 func LogObserver(l *slog.Logger) Observer { return logObserver{l} }
 
 type logObserver struct{ log *slog.Logger }

@@ -12,9 +12,9 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
 )
 
-// An output is the state of the writing side. The lock is held while a frame is being written, over several
-// calls if a session writes raw bytes. Control frames never wait for it: what cannot go at once is
-// left pending, and whoever holds the lock sends it.
+// An output is the state of the writing side. The lock is held while a frame is being written, over
+// several calls if a session writes raw bytes. Control frames never wait for it: what cannot go at
+// once is left pending, and whoever holds the lock sends it.
 type output struct {
 	lock    sync.Mutex
 	pending atomic.Uint32

@@ -68,8 +68,9 @@ type Upgrader struct {
 	// session's context carries nothing.
 	SessionContext func(ctx context.Context, r *http.Request) context.Context
 
-	// WriteTimeout bounds the writing of a frame, and of the 101 of an admission: a client that does not read is cut off. What a
-	// session writes to [Conn.NetConn] has the deadlines that it sets. 0 means 5 seconds.
+	// WriteTimeout bounds the writing of a frame, and of the 101 of an admission: a client that
+	// does not read is cut off. What a session writes to [Conn.NetConn] has the deadlines that it
+	// sets. 0 means 5 seconds.
 	WriteTimeout time.Duration
 
 	// LingerTimeout is how long a closed connection waits for the client's close frame, in all,
@@ -93,22 +94,22 @@ type Upgrader struct {
 	// connection with 1009. 0 means 1 MiB. [Conn.SetReadLimit] changes it for one connection.
 	MaxMessageBytes int64
 
-	// OutboxBytes is how much may wait in a connection's outbox ([Conn.Send], [Upgrader.Broadcast]), beyond
-	// what the kernel takes: frames with their headers, and 8 bytes for each. Frames of a broadcast are
-	// shared by all that they wait for. 0 means 64 KiB.
+	// OutboxBytes is how much may wait in a connection's outbox ([Conn.Send],
+	// [Upgrader.Broadcast]), beyond what the kernel takes: frames with their headers, and 8 bytes
+	// for each. Frames of a broadcast are shared by all that they wait for. 0 means 64 KiB.
 	OutboxBytes int
 
-	// SlowConsumer is the denial that closes a connection whose outbox overflows. The zero Verdict means
-	// 4408 slow_consumer;do=reconnect.
+	// SlowConsumer is the denial that closes a connection whose outbox overflows. The zero Verdict
+	// means 4408 slow_consumer;do=reconnect.
 	SlowConsumer policy.Verdict
 
-	// Codec encodes the values of [Conn.ReadJSON], [Conn.WriteJSON] and [Upgrader.PrepareJSON]. The zero
-	// value is encoding/json.
+	// Codec encodes the values of [Conn.ReadJSON], [Conn.WriteJSON] and [Upgrader.PrepareJSON]. The
+	// zero value is encoding/json.
 	Codec Codec
 
-	// PingInterval is how long a client may be silent, while the session waits for it, until it is pinged.
-	// 0 means 20 seconds: proxies and load balancers commonly cut what was idle for 30, 50 or 60. Negative
-	// means never. It is kept to a tenth of a second.
+	// PingInterval is how long a client may be silent, while the session waits for it, until it is
+	// pinged. 0 means 20 seconds: proxies and load balancers commonly cut what was idle for 30, 50
+	// or 60. Negative means never. It is kept to a tenth of a second.
 	PingInterval time.Duration
 
 	// PingTimeout is how long it may stay silent after that. Then it counts as gone. 0 means 15

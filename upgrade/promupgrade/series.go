@@ -40,8 +40,8 @@ func (s *series) count(labels ...string) {
 	counter.(prometheus.Counter).Inc()
 }
 
-// add makes a counter. Two that add the same labels at once get the same one, and count it twice towards
-// the bound, which is none the worse for it.
+// add makes a counter. Two that add the same labels at once get the same one, and count it twice
+// towards the bound, which is none the worse for it.
 func (s *series) add(key seriesKey, labels []string) prometheus.Counter {
 	if s.n.Add(1) > MaxSeries {
 		s.n.Add(-1)

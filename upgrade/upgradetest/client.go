@@ -11,9 +11,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A Client is a WebSocket client that speaks in single frames. What it meets instead of what it wants
-// fails the test. It does nothing by itself: one that is left alone is silent, and answers no close frame;
-// after Close, which sends none, it is gone. It is not safe for concurrent use.
+// A Client is a WebSocket client that speaks in single frames. What it meets instead of what it
+// wants fails the test. It does nothing by itself: one that is left alone is silent, and answers no
+// close frame; after Close, which sends none, it is gone. It is not safe for concurrent use.
 type Client struct {
 	net.Conn
 	In       *bufio.Reader  // what the server sends; reads go here, not to Conn
@@ -61,8 +61,8 @@ func (c *Client) wantSwitched() {
 	}
 }
 
-// Handshake connects, sends a GET request with exactly the header given (and Host), and reads the answer,
-// whatever it is.
+// Handshake connects, sends a GET request with exactly the header given (and Host), and reads the
+// answer, whatever it is.
 func Handshake(t testing.TB, addr, target string, header http.Header) *Client {
 	t.Helper()
 	c := Connect(t, addr)
@@ -80,8 +80,8 @@ func (c *Client) request(target, host string, header http.Header) {
 	c.ReadResponse()
 }
 
-// Header returns the header of a valid handshake with further fields, given as names and values in pairs.
-// There is no Origin in it: browsers send one, other clients do not.
+// Header returns the header of a valid handshake with further fields, given as names and values in
+// pairs. There is no Origin in it: browsers send one, other clients do not.
 func Header(fields ...string) http.Header {
 	h := http.Header{
 		"Upgrade": {"websocket"}, "Connection": {"keep-alive, Upgrade"},

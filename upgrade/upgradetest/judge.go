@@ -76,11 +76,11 @@ func (a Answer) String() string {
 	return string(b)
 }
 
-// Judge sends one request twice to h, a chain with its endpoint or a whole router, and returns both of
-// its answers: to a browser's handshake, with the Origin of its own host, and to a plain GET, which
-// is what every other client, and an ordinary route behind the same links, gets to see. fields are names
-// and values of header fields of both, in pairs; an Origin among them replaces the browser's own, and an
-// empty one takes it away.
+// Judge sends one request twice to h, a chain with its endpoint or a whole router, and returns both
+// of its answers: to a browser's handshake, with the Origin of its own host, and to a plain GET,
+// which is what every other client, and an ordinary route behind the same links, gets to see.
+// fields are names and values of header fields of both, in pairs; an Origin among them replaces the
+// browser's own, and an empty one takes it away.
 //
 // A session that the handshake began is left at once.
 func Judge(t testing.TB, h http.Handler, target string, fields ...string) (browser, plain Answer) {

@@ -2,6 +2,8 @@ package storm
 
 import (
 	"os"
+	"runtime/debug"
+	"slices"
 	"testing"
 
 	"github.com/wsverdict/wsverdict/examples/bench/internal/child"
@@ -65,7 +67,7 @@ func TestTheSilentAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, f)
-	if most := 4.5 * kB; f["B/client"] > most { // none of the buffer that its 64 KB were read with
+	if most := 4.5 * kB; !underRace() && f["B/client"] > most { // none of the buffer that its 64 KB were read with
 		t.Errorf("a silent client takes %v B, want at most %v", f["B/client"], most)
 	}
 }
@@ -91,4 +93,10 @@ func TestEverybodyComesBack(t *testing.T) {
 	if r.figures["told-%"] != 100 || r.figures["back-%"] != 100 {
 		t.Errorf("%v %% were told and %v %% came back, want all", r.figures["told-%"], r.figures["back-%"])
 	}
+}
+
+// underRace reports whether the race detector is on, here and in the servers: it takes memory.
+func underRace() bool {
+	info, _ := debug.ReadBuildInfo()
+	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

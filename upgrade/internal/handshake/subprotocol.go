@@ -19,9 +19,9 @@ type Choice struct {
 	Refused     bool   // it offered Refused: that is what a refusal is answered with
 }
 
-// Choose takes the first of the client's subprotocols that is among ours. A client that offered some and
-// gets none fails the connection (Chromium does), and whatever close code was sent is lost: that is a
-// fault, of which a client that offered Refused can be told all the same.
+// Choose takes the first of the client's subprotocols that is among ours. A client that offered
+// some and gets none fails the connection (Chromium does), and whatever close code was sent is
+// lost: that is a fault, of which a client that offered Refused can be told all the same.
 func Choose(r *http.Request, ours []string) (c Choice, fault Fault) {
 	lines := r.Header["Sec-Websocket-Protocol"]
 	if len(lines) == 0 {

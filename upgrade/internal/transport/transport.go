@@ -2,12 +2,13 @@
 // [net.Conn], and CloseWrite: the socket as it stands, since a wrapper would cost every connection an
 // allocation and the kernel's vectored writes.
 //
-// There is one transport, the socket that an HTTP/1.1 server hands over. A second one, the stream of an
-// extended CONNECT over HTTP/2 (RFC 8441), differs in three things. Its answer is a status and a header
-// of net/http's, and frames behind them, instead of bytes (Answer). There is nothing to take over: Take
-// makes a connection of the request's body, the ResponseWriter and its deadlines, and writing ends only
-// with the handler (CloseWrite). And ServeHTTP has to stay until the connection is closed: a wait, at the
-// end of the Upgrader's admission and of its closing, which returns at once for a socket.
+// There is one transport, the socket that an HTTP/1.1 server hands over. A second one, the stream
+// of an extended CONNECT over HTTP/2 (RFC 8441), differs in three things. Its answer is a status
+// and a header of net/http's, and frames behind them, instead of bytes (Answer). There is nothing
+// to take over: Take makes a connection of the request's body, the ResponseWriter and its
+// deadlines, and writing ends only with the handler (CloseWrite). And ServeHTTP has to stay until
+// the connection is closed: a wait, at the end of the Upgrader's admission and of its closing,
+// which returns at once for a socket.
 package transport
 
 import (
