@@ -35,7 +35,7 @@ func isHandshake(r *http.Request) bool {
 	subprotocols := r.Header.Values("Sec-WebSocket-Protocol")
 	offered, whole := reference.Tokens(subprotocols)
 	key, err := base64.StdEncoding.DecodeString(one("Sec-WebSocket-Key"))
-	return r.Method == "GET" && r.Proto == "HTTP/1.1" && r.Host != "" &&
+	return r.Method == "GET" && r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Host != "" &&
 		has("Connection", "upgrade") && has("Upgrade", "websocket") &&
 		one("Sec-WebSocket-Version") == "13" && err == nil && len(key) == 16 &&
 		r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
@@ -90,7 +90,7 @@ func FuzzHandshake(f *testing.F) {
 
 	for _, changes := range [][]string{
 		{}, {"GET /deny HTTP/1.1"}, {"-Origin"}, {"Origin: https://evil.example"}, {"Origin: null"}, {"+Origin: http://example.com"},
-		{"Connection: keep-alive, Upgrade"}, {"Connection: close"}, {"-Upgrade"}, {"Upgrade: h2c, websocket"}, {"GET / HTTP/1.0"},
+		{"Connection: keep-alive, Upgrade"}, {"Connection: close"}, {"-Upgrade"}, {"Upgrade: h2c, websocket"}, {"GET / HTTP/1.0"}, {"GET / HTTP/1.2"},
 		{"POST /deny HTTP/1.1"}, {"Sec-WebSocket-Version: 8"}, {"+Sec-WebSocket-Version: 13"}, {"-Sec-WebSocket-Key"},
 		{"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAAA"}, {"+Sec-WebSocket-Protocol: chat.v1, bearer"}, {"+Sec-WebSocket-Protocol: bearer"},
 		{"+Sec-WebSocket-Protocol: chat.v1, a b"}, {"+Content-Length: 0"}, {"Host: "}, {"Host: example.com:80"}, {"Host: [::1]", "Origin: http://[::1]"},
