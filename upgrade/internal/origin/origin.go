@@ -82,6 +82,25 @@ func SameText(origin, host string) bool {
 	if !ok || rest != host {
 		return false
 	}
+	if isPlain(host) {
+		return true
+	}
 	_, ok = ParseAuthority(host)
 	return ok
+}
+
+// isPlain finds, in one look, most names that are well-formed: lower case and without a port.
+func isPlain(host string) bool {
+	label := 0 // bytes of the present one
+	for i := range len(host) {
+		switch c := host[i]; {
+		case 'a' <= c && c <= 'z', isDigit(c), c == '-', c == '_':
+			label++
+		case c == '.' && label > 0:
+			label = 0
+		default:
+			return false
+		}
+	}
+	return label > 0 && len(host) <= 253
 }
