@@ -81,6 +81,7 @@ func (c *config) linger(conn net.Conn, frames frame.Scanner, early []byte, until
 		return
 	}
 	frames.Closed = false
+	brief = brief || frames.Broken
 	l := newLingerer()
 	l.conn, l.config, l.owner, l.frames, l.until, l.brief = conn, c, owner, frames, until, brief
 	go l.run()
@@ -125,6 +126,10 @@ func (l *lingerer) discard(limit int64) bool {
 			return true
 		}
 		l.frames.Closed = false
+		if l.frames.Broken && !l.brief { // no close frame will come
+			l.brief = true
+			return false
+		}
 		poured := more
 		more = n >= len(l.buf)
 		switch {

@@ -24,6 +24,7 @@ func TestMalformedCloseEndsPromptly(t *testing.T) {
 	t.Parallel()
 	malformed := map[string]ws.Frame{
 		"126 bytes": ws.MaskFrame(ws.NewFrame(ws.OpClose, true, make([]byte, 126))),
+		"2⁶² bytes": {Header: ws.Header{Fin: true, OpCode: ws.OpClose, Masked: true, Length: 1 << 62}}, // announced
 		"FIN 0":     ws.MaskFrame(ws.NewFrame(ws.OpClose, false, []byte{3, 232})),
 		"RSV":       ws.MaskFrame(ws.Frame{Header: ws.Header{Fin: true, Rsv: 4, OpCode: ws.OpClose, Length: 2}, Payload: []byte{3, 232}}),
 		"unmasked":  ws.NewCloseFrame([]byte{3, 232}),

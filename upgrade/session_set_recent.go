@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
 )
 
@@ -16,6 +17,7 @@ import (
 type recentEnds struct {
 	by    map[policy.Tag][]recentEnd // the oldest first
 	order []forgetting               // of all in by, the oldest first
+	gone  uint64                     // the number of the last that was forgotten
 }
 
 type recentEnd struct {
@@ -30,8 +32,12 @@ type forgetting struct {
 	tag policy.Tag
 }
 
-// remembered is longer than handshakes take.
+// remembered is longer than handshakes take. Whoever takes longer may have missed an End that is
+// forgotten, and has to come again.
 const remembered = time.Minute
+
+var outdated = &scheduledEnd{verdict: policy.Close(codes.ServiceUnavailable, "handshake_timeout").
+	WithAction(codes.Reconnect)}
 
 // add remembers an end by one of its tags; by none, that is by the zero Tag, if it is meant for all.
 func (r *recentEnds) add(tag policy.Tag, end recentEnd) {
@@ -48,6 +54,7 @@ func (r *recentEnds) add(tag policy.Tag, end recentEnd) {
 }
 
 func (r *recentEnds) forget(tag policy.Tag) {
+	r.gone = r.by[tag][0].number
 	if rest := r.by[tag][1:]; len(rest) > 0 {
 		r.by[tag] = rest
 	} else {
@@ -96,6 +103,9 @@ func (c *Conn) endSince(since uint64) {
 		}
 	}
 	l.mu.Lock()
+	if since <= l.recent.gone {
+		ends = append(ends, outdated)
+	}
 	look(policy.Tag{})
 	for m := c.place.tags; m != nil; m = m.more {
 		if m.of.tag != (policy.Tag{}) {

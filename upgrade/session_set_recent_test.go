@@ -3,9 +3,12 @@ package upgrade_test
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // An End that came while a handshake was under way holds for it as for a connection: all its tags
@@ -49,6 +52,45 @@ func TestEndsSinceTheHandshakeBegan(t *testing.T) {
 				c.Close()
 			}
 			wantEmpty(t, up)
+		})
+	}
+}
+
+// An End is not remembered for ever: who was judged before one that is forgotten comes again, and
+// nobody else.
+func TestHandshakeOutlastsWhatIsRemembered(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		slept time.Duration
+		ends  bool // between
+		want  bool // to be told to come again
+	}{
+		{"an End that is forgotten", 61 * time.Second, true, true},
+		{"an End that is remembered", 59 * time.Second, true, false},
+		{"no End", time.Hour, false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				up := &upgrade.Upgrader{}
+				slow := policy.Func(func(*http.Request) policy.Verdict {
+					if tc.ends {
+						up.End(banned, 0, user("mallory"))
+					}
+					time.Sleep(tc.slept)
+					if tc.ends {
+						up.End(banned, 0, user("trudy"))
+					}
+					return policy.Allow()
+				})
+				c := upgradetest.Open(t, up.Use(slow)(up.Handler(run(echoAll))), "/")
+				if tc.want {
+					c.WantClose(4503, "handshake_timeout;do=reconnect")
+					c.Bye()
+				} else {
+					c.Say("in", "in")
+					c.Leave(1000)
+				}
+			})
 		})
 	}
 }

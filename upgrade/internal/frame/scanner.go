@@ -14,6 +14,7 @@ type Scanner struct {
 	need   uint8  // bytes that head will have; 0 until the second byte
 	inside bool   // within a payload
 	Closed bool   // a whole close frame has passed; nothing behind it counts
+	Broken bool   // a close frame has begun that is too long (RFC 6455 §5.5); nothing behind it counts
 	left   uint64 // payload still to come
 	Keep   bool   // keep the close frame's payload
 	close  []byte // that payload, unmasked
@@ -24,7 +25,7 @@ func (s *Scanner) Between() bool { return s.have == 0 && !s.inside }
 
 // Scan follows p, and returns how many messages ended in it.
 func (s *Scanner) Scan(p []byte) (messages uint64) {
-	for len(p) > 0 && !s.Closed {
+	for len(p) > 0 && !s.Closed && !s.Broken {
 		if s.inside {
 			n := int(min(s.left, uint64(len(p))))
 			messages += s.payload(p[:n])
@@ -56,6 +57,7 @@ func (s *Scanner) begin() uint64 {
 		s.left = uint64(n)
 	}
 	s.inside = true
+	s.Broken = s.isClose() && s.left > ws.MaxControlFramePayloadSize
 	if s.left == 0 {
 		return s.end()
 	}
