@@ -49,12 +49,16 @@ type Event struct {
 	Err       error  // what broke on the way: a connection that cannot be hijacked, a failed write
 
 	// Duration runs from when the deciding link was entered until the answer was written; for an
-	// [Ended] event, over the life of the connection.
+	// [Ended] event, over the life of the connection. Of an [Expiring] event it is what is left.
 	Duration time.Duration
 
-	// Session is the connection that a [Started], [Ended] or [Panicked] event is about; of an
-	// admission its ID alone.
+	// Session is the connection that a [Started], [Expiring], [Ended] or [Panicked] event is about; of
+	// an admission its ID alone.
 	Session SessionInfo
+
+	// Conn is the live connection that an [Expiring] event is about, to ask its client for new
+	// credentials: [Conn.Send] waits for nobody. It is nil in all other events.
+	Conn *Conn
 }
 
 // A SessionInfo describes a live connection, or one that has ended.
@@ -84,6 +88,9 @@ const (
 	// Ended: a connection is gone. CloseCode is the one it was closed with (the client's, if it was
 	// first; 1006 if it broke), Verdict the one that closed it, if one did, and Err why it ended.
 	Ended
+	// Expiring: a connection will be closed by Verdict in Duration, unless its credentials are renewed
+	// ([Conn.Extend]). It is told once for each expiry, [Upgrader.ExpiryNotice] ahead.
+	Expiring
 )
 
 // An Outcome says how a verdict was settled.
@@ -125,7 +132,7 @@ const (
 )
 
 var (
-	kindNames    = [...]string{"settled", "shadowed", "panicked", "started", "ended"}
+	kindNames    = [...]string{"settled", "shadowed", "panicked", "started", "ended", "expiring"}
 	outcomeNames = [...]string{"", "admitted", "closed", "answered", "lost"}
 	whyNames     = [...]string{"", "hidden", "no_handshake", "origin", "subprotocol", "no_origin", "budget", "hijack", "http2"}
 )
@@ -184,6 +191,14 @@ func (c *config) report(conn *Conn, k Kind) {
 		conn.describeEnd(&e)
 	}
 	c.observe(e)
+}
+
+// reportExpiring tells of a connection that will be closed at that moment.
+func (c *config) reportExpiring(conn *Conn, at time.Time) {
+	if c.timed && conn.open() {
+		c.observe(Event{Kind: Expiring, Context: conn.eventContext(), Policy: "session", Verdict: tokenExpired,
+			Duration: time.Until(at), Session: conn.info(), Conn: conn})
+	}
 }
 
 func (c *Conn) info() SessionInfo {

@@ -79,6 +79,7 @@ func (c *Conn) start(conn net.Conn, early []byte, s Session) {
 	}
 	c.out.lock.Unlock()
 	c.config.report(c, Started)
+	c.tellObserver()
 	c.kick()
 	go c.run(s)
 }

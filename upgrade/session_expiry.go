@@ -24,7 +24,7 @@ type expiry struct {
 	owner   any
 	subject string
 	next    *expiry
-	notice  *notice // of the first in the list; nil for none
+	notices notices // of the first in the list
 }
 
 const never = math.MaxInt64

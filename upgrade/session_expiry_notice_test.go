@@ -2,11 +2,18 @@ package upgrade_test
 
 import (
 	"context"
+	"log/slog"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/gobwas/ws"
 
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // The session is told before its expiry, and again when that has moved.
@@ -84,4 +91,105 @@ func TestBeforeExpiryPanics(t *testing.T) {
 	events.await(t, upgrade.Panicked)
 	never := admit(t, up, session)
 	never.leave(1000)
+}
+
+// Observers are told ahead of an expiry, and again when that has moved, of connections that they know of; the
+// session is told for itself. What they send, its client gets.
+func TestExpiryNotice(t *testing.T) {
+	t.Parallel()
+	first, second := time.Now().Add(time.Minute), time.Now().Add(2*time.Minute)
+	e := policy.Expiry{At: first, Owner: "a", Subject: "alice"}
+	please, _ := upgrade.Prepare(upgrade.Text, []byte("renew"))
+	asks := upgrade.ObserverFunc(func(e upgrade.Event) {
+		if e.Kind == upgrade.Expiring {
+			e.Conn.Send(please)
+		}
+	})
+	seen, log := newRecorder(), new(strings.Builder)
+	up := &upgrade.Upgrader{Observer: upgrade.Observers{asks, upgrade.LogObserver(slog.New(slog.NewTextHandler(log, nil))), seen}, ExpiryNotice: time.Hour}
+	endpoint := up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
+		c.BeforeExpiry(time.Hour, func(time.Time) { c.Write(ctx, upgrade.Text, []byte("session")) })
+		if _, _, err := c.Read(ctx, nil); err != nil {
+			return err
+		}
+		e.At = second
+		c.Extend(e)
+		return listen(ctx, c)
+	}))
+	c := connect(t, newServer(t, up.Use(always(policy.Allow().WithExpiry(e).WithTag("user", "alice")))(endpoint)))
+	for _, kind := range []upgrade.Kind{upgrade.Settled, upgrade.Started} {
+		if e := seen.Next(t); e.Kind != kind || e.Conn != nil {
+			t.Fatalf("told of %v, %v, want %v", e.Kind, e.Conn, kind)
+		}
+	}
+	for _, at := range []time.Time{first, second} {
+		e := seen.Next(t)
+		if left := time.Until(at); e.Kind != upgrade.Expiring || e.Duration < left || e.Duration > left+10*time.Second ||
+			e.Verdict.Slug() != "token_expired" || e.Session.ID != e.Conn.ID() || e.Session.Tags[0].Value != "alice" {
+			t.Errorf("told of %v in %v: %+v", e.Kind, e.Duration, e)
+		}
+		got := map[string]int{}
+		for range 2 {
+			got[string(c.frame().Payload)]++
+		}
+		if got["renew"] != 1 || got["session"] != 1 {
+			t.Errorf("the client got %v", got)
+		}
+		if at.Equal(first) {
+			c.send(masked(ws.NewTextFrame(nil)))
+		}
+	}
+	c.leave(1000)
+	if e := seen.Next(t); e.Kind != upgrade.Ended {
+		t.Errorf("told of %v", e.Kind)
+	}
+	wantEmpty(t, up)
+	if n := strings.Count(log.String(), "websocket expiring"); n != 2 || !strings.Contains(log.String(), "slug=token_expired") {
+		t.Errorf("logged %d times:\n%s", n, log)
+	}
+}
+
+// It comes that long before the close, and not at all where nothing expires or nobody asked for it.
+func TestExpiryNoticeIsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tc := range []struct {
+			name        string
+			lives, asks time.Duration // 0 for no expiry, and for nobody who asks
+			told        []time.Duration
+		}{
+			{"ahead", time.Hour, time.Minute, []time.Duration{time.Minute}},
+			{"as soon as it is there", 30 * time.Second, time.Minute, []time.Duration{30 * time.Second}},
+			{"not asked for", time.Hour, 0, nil},
+			{"no expiry", 0, time.Minute, nil},
+		} {
+			seen := &ledger{}
+			up := &upgrade.Upgrader{Observer: seen, ExpiryNotice: tc.asks}
+			h := up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
+				ctx, cancel := context.WithTimeout(ctx, 2*time.Hour)
+				defer cancel()
+				if err := listen(ctx, c); ctx.Err() == nil {
+					return err
+				}
+				return nil
+			}))
+			if tc.lives > 0 {
+				h = up.Use(always(expiring("a", tc.lives)))(h)
+			}
+			c := upgradetest.Open(t, h, "/ws")
+			if tc.lives > 0 {
+				c.WantClose(4401, expiredText)
+			} else {
+				c.WantClose(1000, "")
+			}
+			c.Bye()
+			wantEmpty(t, up)
+			var told []time.Duration
+			for _, e := range seen.all(upgrade.Expiring) {
+				told = append(told, e.Duration)
+			}
+			if !slices.EqualFunc(told, tc.told, func(got, want time.Duration) bool { return got <= want && got > want-time.Second }) {
+				t.Errorf("%s: told %v before, want %v", tc.name, told, tc.told)
+			}
+		}
+	})
 }

@@ -122,7 +122,7 @@ func (l *live) fire(c *Conn, now uint32, wall time.Time) {
 		c.state.expired = true
 		go c.endWith(&tokenExpired, ByServer)
 	case c.noticeAt() <= wall.UnixNano():
-		c.notify()
+		c.notify(wall.UnixNano())
 	case c.config.pingTicks > 0:
 		c.keepAlive(now)
 	}

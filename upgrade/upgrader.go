@@ -60,6 +60,11 @@ type Upgrader struct {
 	// alone are logged, to [log/slog.Default].
 	Observer Observer
 
+	// ExpiryNotice is how long before the expiry of a connection the Observer is told, by an
+	// [Expiring] event, so that it can have the client asked for new credentials; with less time left
+	// than that, soon. 0 means never. [Conn.BeforeExpiry] is for the session itself.
+	ExpiryNotice time.Duration
+
 	// SessionContext, if given, makes the context whose values a session's context and the events about
 	// it carry: a request id, a trace. It is called for each admission, behind the endpoint's function,
 	// with a context without values and with the handshake, as that function had it. Only the values of
@@ -133,6 +138,7 @@ type config struct {
 	statusWithoutOrigin bool
 	profile             codes.Profile // nil for codes.Mirrored
 	observer            Observer
+	expiryNotice        time.Duration                                        // 0 for never
 	sessionContext      func(context.Context, *http.Request) context.Context // nil for none
 	timed               bool                                                 // an Observer was given: durations are measured
 	writeTimeout        time.Duration
@@ -176,6 +182,7 @@ func (u *Upgrader) read() *config {
 		profile:             u.Profile,
 		observer:            u.Observer,
 		sessionContext:      u.SessionContext,
+		expiryNotice:        u.ExpiryNotice,
 		timed:               u.Observer != nil,
 		writeTimeout:        min(cmp.Or(u.WriteTimeout, 5*time.Second), 24*time.Hour), // instants do not overflow
 		lingerTimeout:       min(cmp.Or(u.LingerTimeout, 2*time.Second), 24*time.Hour),
@@ -237,6 +244,7 @@ func (u *Upgrader) read() *config {
 		name string
 		bad  bool
 	}{
+		{"ExpiryNotice", u.ExpiryNotice < 0},
 		{"WriteTimeout", u.WriteTimeout < 0},
 		{"LingerTimeout", u.LingerTimeout < 0},
 		{"LingerBytes", u.LingerBytes < 0},

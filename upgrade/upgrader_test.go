@@ -16,6 +16,7 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 			Subprotocols:  []string{"ok", "a b", "", "ok"},
 			Hosts:         []string{"example.com", "https://example.com", "*.example.com", "example.com:0"},
 			WriteTimeout:  -1,
+			ExpiryNotice:  -1,
 			LingerTimeout: -time.Second,
 			LingerBytes:   -1,
 		}
@@ -29,14 +30,14 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 		up := mistaken()
 		text := panicOf(t, func() { mount(up) })
 		for _, want := range []string{
-			`"a b"`, `""`, `"ok"`, `"https://example.com"`, `"*.example.com"`, `"example.com:0"`, "WriteTimeout", "LingerTimeout", "LingerBytes",
+			`"a b"`, `""`, `"ok"`, `"https://example.com"`, `"*.example.com"`, `"example.com:0"`, "ExpiryNotice", "WriteTimeout", "LingerTimeout", "LingerBytes",
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: the panic does not name %s:\n%s", name, want, text)
 			}
 		}
-		if lines := strings.Count(text, "\n"); lines != 9 {
-			t.Errorf("%s: %d mistakes, want 9:\n%s", name, lines, text)
+		if lines := strings.Count(text, "\n"); lines != 10 {
+			t.Errorf("%s: %d mistakes, want 10:\n%s", name, lines, text)
 		}
 		panicOf(t, func() { mount(up) }) // a recovered panic mends nothing
 	}
