@@ -38,20 +38,35 @@ func carrier(ctx context.Context) *linkContext {
 	return c
 }
 
-func newCarrier(ctx context.Context, by *link, p pass) *linkContext {
-	return &linkContext{Context: ctx, by: by, pass: p, outer: carrier(ctx)}
+// A carriedRequest is a copy of a request and its linkContext, in one allocation.
+type carriedRequest struct {
+	linkContext
+	request http.Request
 }
 
-// A broughtContext is a linkContext with its verdict in the same allocation.
-type broughtContext struct {
-	linkContext
+// A broughtRequest has the verdict as well.
+type broughtRequest struct {
+	carriedRequest
 	verdict policy.Verdict
 }
 
-func newBrought(ctx context.Context, by *link, p pass, v policy.Verdict) *broughtContext {
-	c := &broughtContext{*newCarrier(ctx, by, p), v}
-	c.brought = &c.verdict
-	return c
+// carry returns a copy of r that carries p.
+func (l *link) carry(r *http.Request, p pass) *http.Request {
+	return new(carriedRequest).fill(r, l, p)
+}
+
+// bring returns a copy of r that carries p, and what v brought.
+func (l *link) bring(r *http.Request, p pass, v *policy.Verdict) *http.Request {
+	b := &broughtRequest{verdict: *v}
+	b.brought = &b.verdict
+	return b.fill(r, l, p)
+}
+
+func (c *carriedRequest) fill(r *http.Request, by *link, p pass) *http.Request {
+	ctx := r.Context()
+	c.Context, c.by, c.pass, c.outer = ctx, by, p, carrier(ctx)
+	c.request = *r.WithContext(&c.linkContext)
+	return &c.request
 }
 
 // Brought yields what the links in front of a handler let r pass with, the outermost first: every

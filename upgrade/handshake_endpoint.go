@@ -64,9 +64,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.serve(w
 func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := e.now()
 	p.since = e.since(p)
-	deny := func(v policy.Verdict, by string, why Why) {
-		e.settle(w, r, p, &denial{verdict: v, policy: by, why: why, start: start})
-	}
+	deny := func(v policy.Verdict, by string, why Why) { e.deny(w, r, p, v, by, why, start) }
 	key, fault := handshake.Check(r)
 	if fault != handshake.None {
 		why, err := whyFault(r, fault)
@@ -102,6 +100,11 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		return
 	}
 	e.admit(w, r, accepted{key, choice.Subprotocol}, conn, session, start)
+}
+
+//go:noinline
+func (e *endpoint) deny(w http.ResponseWriter, r *http.Request, p pass, v policy.Verdict, by string, why Why, start time.Time) {
+	e.settle(w, r, p, &denial{verdict: v, policy: by, why: why, start: start})
 }
 
 // takePlace takes the seats that the chain's verdicts asked for, and puts the connection where it

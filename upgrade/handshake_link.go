@@ -3,6 +3,7 @@ package upgrade
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
@@ -17,7 +18,7 @@ type link struct {
 	policy policy.Policy
 
 	next     http.Handler
-	link     *link     // next, when it is a link of the same Upgrader: called directly
+	link     *link     // next, when it is a link of the same Upgrader
 	endpoint *endpoint // next, when it is an endpoint of the same Upgrader
 }
 
@@ -80,33 +81,60 @@ func (l link) before(next http.Handler) http.Handler {
 // ServeHTTP begins without a pass: who calls it is no link of this Upgrader, and has vetted nothing.
 func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.serve(w, r, pass{}) }
 
+// serve judges r by this link and by those of the same Upgrader that follow it directly, one after the
+// other: a long chain does not deepen the stack, which net/http's goroutines would have to grow.
 func (l *link) serve(w http.ResponseWriter, r *http.Request, p pass) {
+	p.since = l.since(p)
+	for {
+		next, carried := l.judge(w, r, &p)
+		switch {
+		case next == nil: // denied, and answered
+			return
+		case l.link == nil:
+			l.forward(w, next, p, carried) // a panic further down the chain is not ours
+			return
+		}
+		l, r = l.link, next
+	}
+}
+
+// judge returns the request as the verdict lets it go on, and whether that carries p; nil if it goes
+// no further.
+func (l *link) judge(w http.ResponseWriter, r *http.Request, p *pass) (next *http.Request, carried bool) {
 	start := l.now()
-	since := l.since(p)
 	var v policy.Verdict
 	if l.kind == originCheck {
-		v, p = l.judgeOrigin(r)
+		v, p.origin = l.judgeOrigin(r)
 	} else {
-		v = policy.Ask(l.policy, r) // a panic further down the chain is not ours
+		v = policy.Ask(l.policy, r)
 	}
-	p.since = since
 	switch {
-	case l.kind == shadow:
-		l.observe(Event{Kind: Shadowed, Request: r, Policy: l.reportName(&v), Verdict: v, Duration: l.elapsed(start)})
-		v = policy.Allow() // and whatever it brought stays here
+	case l.kind == shadow: // whatever it brought stays here
+		l.shadowed(r, &v, start)
+		return r, false
 	case !v.Allowed():
-		d := denial{verdict: v, policy: l.reportName(&v), start: start}
-		if l.kind == originCheck && v.Code() == codes.Forbidden { // and not a panic
-			d.why = WhyOrigin
-		}
-		l.settle(w, r, p, &d)
-		return
+		l.deny(w, r, *p, &v, start)
+		return nil, false
+	case v.Brings():
+		return l.bring(r, *p, &v), true
 	}
-	carried := v.Brings()
-	if carried {
-		r = r.WithContext(&newBrought(r.Context(), l, p, v).linkContext)
+	return r, false
+}
+
+// shadowed is not inlined, nor are others that need room for an Event: it would be on the stack of
+// every request.
+//
+//go:noinline
+func (l *link) shadowed(r *http.Request, v *policy.Verdict, start time.Time) {
+	l.observe(Event{Kind: Shadowed, Request: r, Policy: l.reportName(v), Verdict: *v, Duration: l.elapsed(start)})
+}
+
+func (l *link) deny(w http.ResponseWriter, r *http.Request, p pass, v *policy.Verdict, start time.Time) {
+	d := denial{verdict: *v, policy: l.reportName(v), start: start}
+	if l.kind == originCheck && v.Code() == codes.Forbidden { // and not a panic
+		d.why = WhyOrigin
 	}
-	l.forward(w, r, p, carried)
+	l.settle(w, r, p, &d)
 }
 
 func (l *link) reportName(v *policy.Verdict) string {
@@ -116,19 +144,17 @@ func (l *link) reportName(v *policy.Verdict) string {
 	return l.name
 }
 
-// forward hands the pass on: by direct call to a neighbour, in the context to anybody else. It
+// forward hands the pass on: by direct call to an endpoint, in the context to anybody else. It
 // allocates for the latter, so only for what asks for an upgrade; nobody else's pass is ever looked
 // at.
 func (l *link) forward(w http.ResponseWriter, r *http.Request, p pass, carried bool) {
 	switch {
-	case l.link != nil:
-		l.link.serve(w, r, p)
 	case l.endpoint != nil:
 		l.endpoint.serve(w, r, p)
 	case carried || len(r.Header["Upgrade"]) == 0 || l.carries(r.Context(), p):
 		l.next.ServeHTTP(w, r)
 	default:
-		l.next.ServeHTTP(w, r.WithContext(newCarrier(r.Context(), l, p)))
+		l.next.ServeHTTP(w, l.carry(r, p))
 	}
 }
 

@@ -57,38 +57,38 @@ var (
 	errOriginUnknown = errors.New("upgrade: Origin is not among those allowed")
 )
 
-// judgeOrigin decides about r's Origin, and puts the value that it let pass into the pass.
-func (l *link) judgeOrigin(r *http.Request) (v policy.Verdict, p pass) {
+// judgeOrigin decides about r's Origin, and returns the value that it let pass.
+func (l *link) judgeOrigin(r *http.Request) (v policy.Verdict, vetted string) {
 	returned := false
 	defer func() {
 		if !returned { // Match panicked
-			v, p = panicked.Hide().WithCause(&PanicError{Value: recover(), Stack: debug.Stack()}), pass{}
+			v, vetted = panicked.Hide().WithCause(&PanicError{Value: recover(), Stack: debug.Stack()}), ""
 		}
 	}()
-	v, p = l.checkOrigin(r)
+	v, vetted = l.checkOrigin(r)
 	returned = true
-	return v, p
+	return v, vetted
 }
 
-func (l *link) checkOrigin(r *http.Request) (policy.Verdict, pass) {
+func (l *link) checkOrigin(r *http.Request) (v policy.Verdict, vetted string) {
 	check := l.policy.(originPolicy)
 	header := originOf(r)
 	switch {
 	case header.lines == 0 && !check.RequireOrigin:
-		return policy.Allow(), pass{}
+		return policy.Allow(), ""
 	case header.lines == 0:
-		return refuseOrigin.WithCause(errOriginMissing), pass{}
+		return refuseOrigin.WithCause(errOriginMissing), ""
 	case header.lines > 1:
-		return refuseOrigin.WithCause(errOriginLines), pass{}
+		return refuseOrigin.WithCause(errOriginLines), ""
 	case header.value == "null" && check.InsecureNull:
-		return policy.Allow(), pass{origin: header.value}
+		return policy.Allow(), header.value
 	}
 	o, err := ParseOrigin(header.value)
 	if err != nil {
-		return refuseOrigin.WithCause(err), pass{}
+		return refuseOrigin.WithCause(err), ""
 	}
 	if check.SameOrigin && l.sameOrigin(o, r) || check.Match != nil && check.Match(o) {
-		return policy.Allow(), pass{origin: header.value} // Host may be rewritten further in
+		return policy.Allow(), header.value // Host may be rewritten further in
 	}
-	return refuseOrigin.WithCause(errOriginUnknown), pass{}
+	return refuseOrigin.WithCause(errOriginUnknown), ""
 }

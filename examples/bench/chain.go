@@ -111,12 +111,18 @@ func bearer(s signature) *http.Request {
 	return newRequest("Authorization: Bearer " + token)
 }
 
+const (
+	seenBefore = "wsverdict, a token seen before"
+	remembered = 1000 // tokens
+)
+
 func whole(name, alg string, targets ...Target) Row {
 	row := Row{
 		Name: name, Title: "A whole chain with a token, " + alg, Base: "chi, httprate, jwtauth, gorilla", Targets: targets,
 		Cases: []Case{
 			{"chi, httprate, jwtauth, gorilla", func(b *testing.B) { s := signatures[alg](); serving(peers(s), nil, bearer(s))(b) }},
-			{"wsverdict", func(b *testing.B) { s := signatures[alg](); serving(ours(s), clientClose, bearer(s))(b) }},
+			{"wsverdict", func(b *testing.B) { s := signatures[alg](); serving(ours(s, 0), clientClose, bearer(s))(b) }},
+			{seenBefore, func(b *testing.B) { s := signatures[alg](); serving(ours(s, remembered), clientClose, bearer(s))(b) }},
 		},
 	}
 	if alg == "HS256" {
@@ -152,10 +158,11 @@ func peers(s signature) http.Handler {
 	return r
 }
 
-func ours(s signature) http.Handler {
+func ours(s signature, remember int) http.Handler {
 	users := middleware.MustJWT(middleware.JWTConfig[jwt.RegisteredClaims]{
-		Keys:    middleware.StaticKey(s.verifies),
-		Methods: []string{s.alg},
+		Keys:     middleware.StaticKey(s.verifies),
+		Methods:  []string{s.alg},
+		Remember: remember,
 	})
 	notMember := policy.Close(codes.Forbidden, "not_a_member")
 	ws := middleware.For(&upgrade.Upgrader{})
