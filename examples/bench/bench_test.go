@@ -84,6 +84,7 @@ func TestChainsDecide(t *testing.T) {
 		{"neighbours", neighbours(), newRequest(), 0},
 		{"whole, HS256, peers", peers(signatures["HS256"]()), bearer(signatures["HS256"]()), 4403},
 		{"whole, HS256, wsverdict", ours(signatures["HS256"](), 0), bearer(signatures["HS256"]()), 4403},
+		{"whole, HS256, remembered", ours(signatures["HS256"](), remembered), bearer(signatures["HS256"]()), 4403},
 		{"whole, ES256, peers", peers(signatures["ES256"]()), bearer(signatures["ES256"]()), 4403},
 		{"whole, ES256, wsverdict", ours(signatures["ES256"](), 0), bearer(signatures["ES256"]()), 4403},
 		{"whole, RS256, peers", peers(signatures["RS256"]()), bearer(signatures["RS256"]()), 4403},

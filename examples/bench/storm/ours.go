@@ -12,13 +12,17 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
-var ours = library{name: "wsverdict", dials: obedient, make: wsverdict}
+var (
+	ours        = library{name: "wsverdict", dials: obedient, make: func(c checks) (server, error) { return wsverdict(c, 0) }}
+	remembering = library{name: "wsverdict, tokens remembered", dials: obedient, make: func(c checks) (server, error) { return wsverdict(c, 10_000) }}
+)
 
-func wsverdict(c checks) (server, error) {
+func wsverdict(c checks, remember int) (server, error) {
 	users, err := middleware.NewJWT(middleware.JWTConfig[jwt.RegisteredClaims]{
-		Keys:    middleware.StaticKey(c.key),
-		Methods: []string{c.alg},
-		Tag:     "user",
+		Keys:     middleware.StaticKey(c.key),
+		Methods:  []string{c.alg},
+		Tag:      "user",
+		Remember: remember,
 	})
 	if err != nil {
 		return server{}, err

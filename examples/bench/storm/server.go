@@ -55,7 +55,7 @@ const (
 )
 
 func findLibrary(name string) (library, error) {
-	for _, l := range libraries {
+	for _, l := range append(libraries, remembering) {
 		if l.name == name {
 			return l, nil
 		}

@@ -26,16 +26,20 @@ var outcomes = map[string]storm{
 	"maintenance":     {alg: "HS256", life: good, want: codeMaintenance, maintenance: true},
 }
 
-// TestEverybodyIsTold: whatever the outcome, every client that waits sees it, and the server is left as it was.
+// TestEverybodyIsTold: whatever the outcome, every client that waits sees it, and the server is left as it was; the same where
+// tokens are remembered, of which each comes twice.
 func TestEverybodyIsTold(t *testing.T) {
 	for name, s := range outcomes {
-		t.Run(name, func(t *testing.T) {
-			f, err := s.run(ours, few)
-			if err != nil {
-				t.Fatal(err)
-			}
-			check(t, f)
-		})
+		for _, l := range []library{ours, remembering} {
+			t.Run(name+", "+l.name, func(t *testing.T) {
+				s.seen = l.name == remembering.name
+				f, err := s.run(l, few)
+				if err != nil {
+					t.Fatal(err)
+				}
+				check(t, f)
+			})
+		}
 	}
 }
 
