@@ -27,10 +27,10 @@ import (
 type Handler func(r *http.Request) (Session, error)
 
 // A Session is an endpoint's second function. It runs on a goroutine of its own, after ServeHTTP
-// has returned, for as long as the connection is wanted; its result closes the connection: nil with
-// 1000, a [policy.Verdict] with its code and reason, any other error with 1011. A panic closes with
-// 1011 and is reported. If the connection was closed before, by the client or by a verdict, that
-// stands.
+// has returned (over HTTP/2 that stays, see docs/http2.md), for as long as the connection is wanted;
+// its result closes the connection: nil with 1000, a [policy.Verdict] with its code and reason, any
+// other error with 1011. A panic closes with 1011 and is reported. If the connection was closed
+// before, by the client or by a verdict, that stands.
 //
 // ctx carries nothing of the request but what [Upgrader.SessionContext] puts in. It is cancelled
 // when the connection is closed by a verdict ([Conn.Close], [Upgrader.End], [Upgrader.Shutdown], an
@@ -65,7 +65,7 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 	start := e.now()
 	p.since = e.since(p)
 	deny := func(v policy.Verdict, by string, why Why) { e.deny(w, r, p, v, by, why, start) }
-	key, fault := handshake.Check(r)
+	key, fault := e.check(r)
 	if fault != handshake.None {
 		why, err := whyFault(r, fault)
 		deny(refusals[fault].WithCause(err), "handshake", why)
@@ -199,30 +199,36 @@ func asDenial(err error) policy.Verdict {
 
 // admit upgrades and starts the session.
 func (c *config) admit(w http.ResponseWriter, r *http.Request, hs accepted, conn *Conn, s Session, start time.Time) {
-	v, status := policy.Allow(), http.StatusSwitchingProtocols
+	v, status := policy.Allow(), acceptedStatus(r)
 	var a answer
-	admitted := false
+	admitted, decided := false, false
 	defer func() {
-		if !admitted { // after a foreign Hijacker's panic too
+		if !decided { // a foreign Hijacker has panicked
 			c.live.remove(conn, 0)
 		}
 	}()
-	taken, err := transport.Take(w)
+	taken, err := transport.Take(w, r)
 	if err != nil {
 		v = asDenial(err).Hide()
 		status = v.Status()
 		a = answer{outcome: Answered, why: WhyHijack, err: err}
 		writeProblem(w, r, &v, WhyHijack)
-	} else if err := taken.Answer(handshake.AppendSwitching(taken.Buffer(), hs.key, hs.subprotocol, w.Header()), after(c.writeTimeout)); err != nil {
-		a = answer{outcome: Lost, err: err}
+	} else if err := taken.Answer(hs.begin(taken.Buffer(), w.Header()), after(c.writeTimeout)); err != nil {
+		a = answer{outcome: Lost, err: err, taken: taken}
 	} else {
-		a = answer{outcome: Admitted}
+		a = answer{outcome: Admitted, taken: taken}
 		admitted = true
-		defer conn.start(taken.Conn, slices.Clone(taken.Early()), s) // once the Observer knows
 	}
+	decided = true
 	c.settled.count(&v, a.outcome)
 	if c.reports(a.err, &v) {
 		c.observe(Event{Request: r, Policy: "endpoint", Verdict: v, Outcome: a.outcome, Why: a.why, Status: status,
 			Err: a.err, Duration: c.elapsed(start), Session: SessionInfo{ID: conn.id}})
 	}
+	if admitted { // once the Observer knows
+		conn.start(taken.Conn, slices.Clone(taken.Early()), s)
+	} else {
+		c.live.remove(conn, 0)
+	}
+	a.taken.Stay()
 }

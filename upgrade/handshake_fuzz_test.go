@@ -2,7 +2,6 @@ package upgrade_test
 
 import (
 	"bufio"
-	"encoding/base64"
 	"io"
 	"net"
 	"net/http"
@@ -20,29 +19,15 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/reference"
 )
 
-// isHandshake is RFC 6455 §4.2.1 and the rule about origins, written for reading.
+// isHandshake is what is answered as a handshake, written for reading.
 func isHandshake(r *http.Request) bool {
-	has := func(name, token string) bool {
-		list, _ := reference.Tokens(r.Header.Values(name))
-		return slices.ContainsFunc(list, func(t string) bool { return strings.EqualFold(t, token) })
-	}
-	one := func(name string) string {
-		if values := r.Header.Values(name); len(values) == 1 {
-			return values[0]
-		}
-		return ""
-	}
-	subprotocols := r.Header.Values("Sec-WebSocket-Protocol")
+	subprotocols, origins := r.Header.Values("Sec-WebSocket-Protocol"), r.Header.Values("Origin")
 	offered, whole := reference.Tokens(subprotocols)
-	key, err := base64.StdEncoding.DecodeString(one("Sec-WebSocket-Key"))
-	return r.Method == "GET" && r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Host != "" &&
-		has("Connection", "upgrade") && has("Upgrade", "websocket") &&
-		one("Sec-WebSocket-Version") == "13" && err == nil && len(key) == 16 &&
-		r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
+	return reference.Handshake(r) &&
 		(len(subprotocols) == 0 || whole && slices.ContainsFunc(offered, func(o string) bool {
 			return o == "chat.v1" || o == "wsverdict.v1" || o == "wsverdict.refused" // the last is answered if only to refuse
 		})) &&
-		(len(r.Header.Values("Origin")) == 0 || reference.SameOrigin(one("Origin"), r.Host))
+		(len(origins) == 0 || len(origins) == 1 && reference.SameOrigin(origins[0], r.Host))
 }
 
 // handshakes reads what a server would, up to the first handshake: behind it there are frames. A handshake's method is "".

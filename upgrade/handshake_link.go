@@ -7,6 +7,7 @@ import (
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade/internal/handshake"
 )
 
 // A link is one policy in a chain. Only this package makes links and endpoints, and they are
@@ -151,7 +152,7 @@ func (l *link) forward(w http.ResponseWriter, r *http.Request, p pass, carried b
 	switch {
 	case l.endpoint != nil:
 		l.endpoint.serve(w, r, p)
-	case carried || len(r.Header["Upgrade"]) == 0 || l.carries(r.Context(), p):
+	case carried || !handshake.Asks(r) || l.carries(r.Context(), p):
 		l.next.ServeHTTP(w, r)
 	default:
 		l.next.ServeHTTP(w, l.carry(r, p))

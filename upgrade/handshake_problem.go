@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade/internal/handshake"
 )
 
 var problems = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
@@ -21,6 +22,9 @@ func writeProblem(w http.ResponseWriter, r *http.Request, v *policy.Verdict, why
 	// wait for the body of what pretends to be a handshake.
 	closes := len(r.Header["Upgrade"]) > 0 && r.ProtoMajor == 1
 	writeProblemHeader(w.Header(), v, closes, why == WhyOrigin)
+	if r.ProtoMajor > 1 {
+		handshake.DeleteHopByHop(w.Header())
+	}
 	w.WriteHeader(v.Status())
 	if r.Method == http.MethodHead {
 		return nil

@@ -28,6 +28,7 @@ type answer struct {
 	why       Why
 	closeCode uint16
 	err       error
+	taken     transport.Taken // of a close frame: the handler stays for a stream
 }
 
 // settle is where every denial of a handshake ends: decide the form, write it, tell the Observer.
@@ -36,7 +37,7 @@ func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d *denia
 	if a.why == 0 {
 		a = c.tryClose(w, r, p, &d.verdict)
 	}
-	status := http.StatusSwitchingProtocols
+	status := acceptedStatus(r)
 	if a.why != 0 {
 		status = d.verdict.Status()
 		err := writeProblem(w, r, &d.verdict, a.why)
@@ -46,6 +47,7 @@ func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d *denia
 	if c.reports(a.err, &d.verdict) {
 		c.reportSettled(r, d, a, status)
 	}
+	a.taken.Stay()
 }
 
 //go:noinline
@@ -59,7 +61,7 @@ func (c *config) tryClose(w http.ResponseWriter, r *http.Request, p pass, v *pol
 	if v.Hidden() {
 		return answer{why: WhyHidden}
 	}
-	key, fault := handshake.Check(r)
+	key, fault := c.check(r)
 	switch {
 	case fault != handshake.None:
 		why, err := whyFault(r, fault)
@@ -76,16 +78,24 @@ func (c *config) tryClose(w http.ResponseWriter, r *http.Request, p pass, v *pol
 	case fault != handshake.None:
 		return answer{why: WhySubprotocol}
 	}
-	return c.closeHandshake(w, accepted{key, choice.Subprotocol}, v)
+	return c.closeHandshake(w, r, accepted{key, choice.Subprotocol}, v)
 }
 
-var errExtendedConnect = errors.New("upgrade: a WebSocket handshake over HTTP/2 (RFC 8441), which is not spoken here: " +
-	"GODEBUG=http2xconnect=1 in this process's environment makes browsers send it")
+var errExtendedConnect = errors.New("upgrade: a WebSocket handshake over HTTP/2 (RFC 8441), which Upgrader.DisableHTTP2 refuses: " +
+	"GODEBUG=http2xconnect=1 in this process's environment makes browsers send it, and they do not try HTTP/1.1 then")
+
+// check is [handshake.Check] where HTTP/2 is spoken.
+func (c *config) check(r *http.Request) (key string, fault handshake.Fault) {
+	if c.disableHTTP2 && r.ProtoMajor > 1 {
+		return "", handshake.HTTPVersion
+	}
+	return handshake.Check(r)
+}
 
 // whyFault is what is reported about a handshake that is none.
 func whyFault(r *http.Request, fault handshake.Fault) (Why, error) {
 	switch {
-	case handshake.IsExtendedConnect(r):
+	case fault == handshake.HTTPVersion && handshake.IsConnect(r):
 		return WhyHTTP2, errExtendedConnect
 	case fault == handshake.Subprotocols, fault == handshake.NoSubprotocol:
 		return WhySubprotocol, nil
@@ -95,7 +105,7 @@ func whyFault(r *http.Request, fault handshake.Fault) (Why, error) {
 
 // closeHandshake accepts the connection and closes it. If the answer has a Why, nothing was written
 // and the connection still belongs to net/http.
-func (c *config) closeHandshake(w http.ResponseWriter, hs accepted, v *policy.Verdict) answer {
+func (c *config) closeHandshake(w http.ResponseWriter, r *http.Request, hs accepted, v *policy.Verdict) answer {
 	if !c.lingering.take() {
 		return answer{why: WhyBudget}
 	}
@@ -105,22 +115,22 @@ func (c *config) closeHandshake(w http.ResponseWriter, hs accepted, v *policy.Ve
 			c.lingering.give()
 		}
 	}()
-	taken, err := transport.Take(w)
+	taken, err := transport.Take(w, r)
 	if err != nil {
 		return answer{why: WhyHijack, err: err}
 	}
 	reason := v.Reason()
 	code := c.closeCode(v, reason)
-	out := handshake.AppendSwitching(taken.Buffer(), hs.key, hs.subprotocol, w.Header())
+	out := hs.begin(taken.Buffer(), w.Header())
 	out = frame.AppendClose(out, code, reason)
 	// One absolute deadline for the write and for the linger behind it.
 	until := now().add(c.lingerTimeout)
 	if err := taken.Answer(out, until.time()); err != nil {
-		return answer{outcome: Lost, closeCode: code, err: err}
+		return answer{outcome: Lost, closeCode: code, err: err, taken: taken}
 	}
 	lingers = true
 	c.linger(taken.Conn, frame.Scanner{}, taken.Early(), until, false, &c.lingering)
-	return answer{outcome: Closed, closeCode: code}
+	return answer{outcome: Closed, closeCode: code, taken: taken}
 }
 
 // closeCode is the profile's word for v, held to what may go on the wire. A profile that panics has
@@ -158,6 +168,7 @@ func (c *config) now() time.Time {
 
 // A HijackError says why a connection could not be taken over: most often a middleware wraps
 // [http.ResponseWriter] in a type with neither Hijack nor Unwrap (see [http.ResponseController]),
-// or the connection is HTTP/2. Its field Writer is the innermost writer that could be reached, the
-// one in the way, and Err the reason: [http.ErrNotSupported] where a type is in the way.
+// or, over HTTP/2, with neither SetWriteDeadline nor Unwrap (Stream is true then). Its field Writer
+// is the innermost writer that could be reached, the one in the way, and Err the reason:
+// [http.ErrNotSupported] where a type is in the way.
 type HijackError = transport.HijackError

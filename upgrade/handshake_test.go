@@ -172,10 +172,11 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// An extended CONNECT (RFC 8441) is HTTP/2 all the same. Whoever denies it says what made it come.
-func TestHTTP2InMemory(t *testing.T) {
+// TestDisableHTTP2: an extended CONNECT (RFC 8441) is HTTP/2 all the same. Whoever denies it says what
+// made it come.
+func TestDisableHTTP2(t *testing.T) {
 	events := newRecorder()
-	up := &upgrade.Upgrader{Observer: events}
+	up := &upgrade.Upgrader{Observer: events, DisableHTTP2: true}
 	for _, tc := range []struct {
 		name string
 		h    http.Handler

@@ -102,7 +102,7 @@ func (l *lingerer) drain() {
 	// The client neither closed nor hung up in time. Say that nothing more will come, give its
 	// kernel a moment to take what was sent, and end it.
 	l.until = now().add(lastDrain)
-	if transport.CloseWrite(l.conn) && l.conn.SetReadDeadline(l.until.time()) == nil {
+	if (transport.CloseWrite(l.conn) || l.brief) && l.conn.SetReadDeadline(l.until.time()) == nil {
 		l.discard(lastDrainBytes)
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := upgradetest.HTTP2(m)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	if left := leaked(patience); code == 0 && left != "" {
 		fmt.Fprintf(os.Stderr, "goroutines that outlived the tests:\n\n%s\n", left)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
 // An Observer is told what became of requests. Observe is called synchronously and concurrently,
@@ -37,6 +38,10 @@ type Event struct {
 	// [Upgrader.SessionContext] put in, and is never cancelled. It is not nil.
 	Context context.Context
 
+	// ProtoMajor is the major version of HTTP that the handshake came by: 1 for an upgrade, 2 for an
+	// extended CONNECT over HTTP/2 (RFC 8441).
+	ProtoMajor int
+
 	// Policy is the name of the link that decided ([policy.Named]), "handshake" or "origin" for the
 	// Upgrader's own checks, "endpoint" for the endpoint's function and for an admission.
 	Policy  string
@@ -44,7 +49,7 @@ type Event struct {
 
 	Outcome   Outcome
 	Why       Why    // why a denial was settled as a status
-	Status    int    // the HTTP status that was written; 101 for an upgrade; 0 for none
+	Status    int    // the HTTP status that was written; 101 for an upgrade, 200 over HTTP/2; 0 for none
 	CloseCode uint16 // the code of the close frame that was written, after the profile; 0 for none
 	Err       error  // what broke on the way: a connection that cannot be hijacked, a failed write
 
@@ -124,10 +129,10 @@ const (
 	WhyNoOrigin
 	// WhyBudget: [Upgrader.MaxLingering] connections were lingering already.
 	WhyBudget
-	// WhyHijack: the connection could not be taken over; Err says which type was in the way.
+	// WhyHijack: the connection, or the stream, could not be taken over; Err says which type was in the way.
 	WhyHijack
-	// WhyHTTP2: a WebSocket handshake over HTTP/2 (RFC 8441), which is not spoken here; Err says what
-	// made the client send one.
+	// WhyHTTP2: a WebSocket handshake over HTTP/2 (RFC 8441), where [Upgrader.DisableHTTP2] is set;
+	// Err says what made the client send one.
 	WhyHTTP2
 )
 
@@ -166,6 +171,9 @@ func (c *config) observe(e Event) {
 	if e.Context == nil {
 		e.Context = e.Request.Context()
 	}
+	if e.Request != nil {
+		e.ProtoMajor = e.Request.ProtoMajor
+	}
 	tell(c.observer, e)
 }
 
@@ -186,7 +194,7 @@ func (c *config) report(conn *Conn, k Kind) {
 	if !c.timed {
 		return
 	}
-	e := Event{Kind: k, Context: conn.eventContext(), Policy: "session", Session: conn.info()}
+	e := Event{Kind: k, Context: conn.eventContext(), ProtoMajor: transport.ProtoMajor(conn.conn), Policy: "session", Session: conn.info()}
 	if k == Ended {
 		conn.describeEnd(&e)
 	}
@@ -196,7 +204,7 @@ func (c *config) report(conn *Conn, k Kind) {
 // reportExpiring tells of a connection that will be closed at that moment.
 func (c *config) reportExpiring(conn *Conn, at time.Time) {
 	if c.timed && conn.open() {
-		c.observe(Event{Kind: Expiring, Context: conn.eventContext(), Policy: "session", Verdict: tokenExpired,
+		c.observe(Event{Kind: Expiring, Context: conn.eventContext(), ProtoMajor: transport.ProtoMajor(conn.conn), Policy: "session", Verdict: tokenExpired,
 			Duration: time.Until(at), Session: conn.info(), Conn: conn})
 	}
 }

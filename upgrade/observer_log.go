@@ -19,7 +19,7 @@ func (o logObserver) Observe(e Event) {
 	if !o.log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 16)
+	attrs := make([]slog.Attr, 0, 17)
 	add := func(a slog.Attr) { attrs = append(attrs, a) }
 	text := func(key, value string) {
 		if value != "" {
@@ -47,6 +47,9 @@ func (o logObserver) Observe(e Event) {
 		text("path", r.URL.Path)
 	} else if e.Session.RemoteAddr != nil {
 		text("remote", e.Session.RemoteAddr.String())
+	}
+	if e.ProtoMajor > 1 {
+		add(slog.Int("http", e.ProtoMajor))
 	}
 	if e.Kind == Ended {
 		s := &e.Session

@@ -7,6 +7,7 @@ import (
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade/internal/frame"
+	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
 // ErrClosed is what reads and writes return once this side has closed the connection.
@@ -23,6 +24,12 @@ type failure struct{ err error }
 
 func (e *failure) Error() string   { return "upgrade: the session failed: " + e.err.Error() }
 func (e *failure) Unwrap() []error { return []error{ErrClosed, e.err} }
+
+// A StreamError is the error of reads and writes, and the Err of an [Ended] event, when the HTTP/2
+// stream of a connection was reset: by the client, whose Code is one of RFC 9113 §7 (8, CANCEL, when
+// a page goes away), or by net/http for what the client sent. When the HTTP/2 connection ended under
+// it, by a GOAWAY too, the error is a [*net.OpError] instead.
+type StreamError = transport.StreamError
 
 // denialIn finds the denying verdict in an error, nil if there is none.
 func denialIn(err error) *policy.Verdict {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
 // run and what it calls on the way to a waiting read have small frames: a goroutine's first stack
@@ -40,7 +41,7 @@ func (c *Conn) call(s Session) (p *PanicError) {
 
 func (c *Conn) panicked(p *PanicError) {
 	c.begin(1011, sessionFailed, ByServer, p)
-	c.config.observe(Event{Kind: Panicked, Context: c.eventContext(), Policy: "session", Err: p, Session: c.info()})
+	c.config.observe(Event{Kind: Panicked, Context: c.eventContext(), ProtoMajor: transport.ProtoMajor(c.conn), Policy: "session", Err: p, Session: c.info()})
 }
 
 var sessionFailed = codes.NewReason("internal_error", codes.InternalServerError.Action(), 0)

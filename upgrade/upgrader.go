@@ -53,6 +53,11 @@ type Upgrader struct {
 	// of a denial: they can read it. By default all are treated alike.
 	StatusWithoutOrigin bool
 
+	// DisableHTTP2 refuses handshakes over HTTP/2 (RFC 8441) with 505. They arrive where the process
+	// was started with GODEBUG=http2xconnect=1, and are treated as those over HTTP/1.1 by default.
+	// Browsers that are refused do not try HTTP/1.1 (docs/http2.md).
+	DisableHTTP2 bool
+
 	// Profile is the scheme of close codes; nil is [codes.Mirrored].
 	Profile codes.Profile
 
@@ -136,6 +141,7 @@ type config struct {
 	hosts               []origin.Authority
 	insecureAnyOrigin   bool
 	statusWithoutOrigin bool
+	disableHTTP2        bool
 	profile             codes.Profile // nil for codes.Mirrored
 	observer            Observer
 	expiryNotice        time.Duration                                        // 0 for never
@@ -179,6 +185,7 @@ func (u *Upgrader) read() *config {
 		subprotocols:        slices.Clone(u.Subprotocols),
 		insecureAnyOrigin:   u.InsecureAnyOrigin,
 		statusWithoutOrigin: u.StatusWithoutOrigin,
+		disableHTTP2:        u.DisableHTTP2,
 		profile:             u.Profile,
 		observer:            u.Observer,
 		sessionContext:      u.SessionContext,

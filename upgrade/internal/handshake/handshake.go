@@ -1,5 +1,6 @@
-// Package handshake says what a WebSocket handshake is (RFC 6455 §4.2) and writes the answer that
-// accepts one. It knows requests and bytes: what is done about a fault is for others to decide.
+// Package handshake says what a WebSocket handshake is, over HTTP/1.1 (RFC 6455 §4.2) and over HTTP/2
+// (RFC 8441), and writes the answer that accepts one. It knows requests, header fields and bytes:
+// what is done about a fault is for others to decide.
 package handshake
 
 import "net/http"
@@ -9,7 +10,7 @@ type Fault uint8
 
 const (
 	None          Fault = iota
-	HTTPVersion         // not HTTP/1.x
+	HTTPVersion         // over HTTP/2 or later, and no extended CONNECT
 	Method              // not GET
 	NoUpgrade           // it does not ask for WebSocket
 	Version             // another version of the protocol than 13
@@ -18,15 +19,19 @@ const (
 	Key                 // Sec-WebSocket-Key is not 16 bytes in base64
 	Subprotocols        // Sec-WebSocket-Protocol is no list of tokens
 	NoSubprotocol       // none of those offered is spoken here
+	Protocol            // an extended CONNECT for another protocol than WebSocket
+	StreamVersion       // Version, over HTTP/2
+	StreamEnded         // over HTTP/2: the client has ended its side already
 	Faults              // how many there are
 )
 
-// Check is the one predicate that says what a WebSocket handshake is (RFC 6455 §4.2.1). It returns
-// the key, or the first fault.
+// Check is the one predicate that says what a WebSocket handshake is: an upgrade over HTTP/1.1 (RFC
+// 6455 §4.2.1), or an extended CONNECT over HTTP/2. It returns the key, of which the latter has none,
+// or the first fault.
 func Check(r *http.Request) (key string, fault Fault) {
 	switch {
 	case r.ProtoMajor > 1:
-		return "", HTTPVersion
+		return "", checkConnect(r)
 	case r.Method != http.MethodGet:
 		return "", Method
 	case r.ProtoMinor < 1, // HTTP/1.0 has no Upgrade (RFC 9110 §7.8)
@@ -61,9 +66,4 @@ func validKey(key string) bool {
 		}
 	}
 	return true
-}
-
-// IsExtendedConnect reports whether r is a WebSocket handshake over HTTP/2 or later (RFC 8441 §4).
-func IsExtendedConnect(r *http.Request) bool {
-	return r.ProtoMajor > 1 && r.Method == http.MethodConnect && r.Header.Get(":protocol") == "websocket"
 }

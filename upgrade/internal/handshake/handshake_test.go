@@ -60,11 +60,6 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%q for %q: key %q, fault %d, want %d", tt.new, tt.old, key, fault, tt.want)
 		}
 	}
-	r := parse(t, "", "")
-	r.ProtoMajor, r.ProtoMinor = 2, 0
-	if _, fault := handshake.Check(r); fault != handshake.HTTPVersion {
-		t.Errorf("over HTTP/2: fault %d, want %d", fault, handshake.HTTPVersion)
-	}
 }
 
 func TestChoose(t *testing.T) {

@@ -16,7 +16,7 @@ func AppendSwitching(dst []byte, key, subprotocol string, outer http.Header) []b
 	}
 	connection := outer["Connection"] // names further hop-by-hop fields
 	for name, values := range outer {
-		if !IsToken(name) || ours(name) || len(connection) > 0 && HasToken(connection, name) {
+		if !allowed(name, connection) {
 			continue
 		}
 		for _, value := range values {
@@ -28,12 +28,17 @@ func AppendSwitching(dst []byte, key, subprotocol string, outer http.Header) []b
 	return append(dst, "\r\n"...)
 }
 
+// allowed reports whether a field that an outer middleware has set goes with an acceptance.
+func allowed(name string, connection []string) bool {
+	return IsToken(name) && !ours(name) && (len(connection) == 0 || !HasToken(connection, name))
+}
+
 func appendField(dst []byte, name, value string) []byte {
 	dst = append(append(dst, name...), ": "...)
 	return append(append(dst, value...), "\r\n"...)
 }
 
-// ours reports whether a field is not for others to set on a 101: the handshake's own, hop-by-hop
+// ours reports whether a field is not for others to set on an acceptance: the handshake's own, hop-by-hop
 // ones, and those that describe content, of which there is none.
 func ours(name string) bool {
 	switch name[0] | 0x20 { // most names are told apart by their first letter

@@ -3,9 +3,12 @@
 package reference
 
 import (
+	"encoding/base64"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +35,32 @@ func Tokens(lines []string) (list []string, whole bool) {
 		}
 	}
 	return list, true
+}
+
+// Handshake is RFC 6455 §4.2.1 over HTTP/1.1, and RFC 8441 §4 and §5 over HTTP/2, as net/http has
+// requests.
+func Handshake(r *http.Request) bool {
+	has := func(name, token string) bool {
+		list, _ := Tokens(r.Header.Values(name))
+		return slices.ContainsFunc(list, func(t string) bool { return strings.EqualFold(t, token) })
+	}
+	one := func(name string) string {
+		if values := r.Header.Values(name); len(values) == 1 {
+			return values[0]
+		}
+		return ""
+	}
+	if one("Sec-WebSocket-Version") != "13" || r.Host == "" || len(r.TransferEncoding) > 0 {
+		return false
+	}
+	if r.ProtoMajor == 2 {
+		const open = -1
+		return r.Method == "CONNECT" && one(":protocol") == "websocket" && r.ContentLength == open &&
+			len(r.Header.Values("Content-Length")) == 0
+	}
+	key, err := base64.StdEncoding.DecodeString(one("Sec-WebSocket-Key"))
+	return r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Method == "GET" && r.ContentLength == 0 &&
+		has("Connection", "upgrade") && has("Upgrade", "websocket") && err == nil && len(key) == 16
 }
 
 // ParseOrigin is origin.Parse.

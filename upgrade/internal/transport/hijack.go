@@ -7,19 +7,25 @@ import (
 )
 
 // A HijackError says why a connection could not be taken over: most often a middleware wraps
-// [http.ResponseWriter] in a type with neither Hijack nor Unwrap (see [http.ResponseController]),
-// or the connection is HTTP/2.
+// [http.ResponseWriter] in a type with neither Hijack nor Unwrap (see [http.ResponseController]). A
+// stream of HTTP/2 is not hijacked, but written to with deadlines, which needs Unwrap all the same.
 type HijackError struct {
 	Writer http.ResponseWriter // the innermost writer that could be reached: the one in the way
 	Err    error
+	Stream bool // it was a stream of HTTP/2
 }
 
 // Error names the type in the way.
 func (e *HijackError) Error() string {
-	if errors.Is(e.Err, http.ErrNotSupported) {
-		return fmt.Sprintf("upgrade: the connection cannot be hijacked: %T has neither Hijack nor Unwrap", e.Writer)
+	what := "Hijack"
+	text := "upgrade: the connection cannot be hijacked"
+	if e.Stream {
+		what, text = "SetWriteDeadline", "upgrade: the HTTP/2 stream cannot be taken over"
 	}
-	return fmt.Sprintf("upgrade: the connection cannot be hijacked: %T: %v", e.Writer, e.Err)
+	if errors.Is(e.Err, http.ErrNotSupported) {
+		return fmt.Sprintf("%s: %T has neither %s nor Unwrap", text, e.Writer, what)
+	}
+	return fmt.Sprintf("%s: %T: %v", text, e.Writer, e.Err)
 }
 
 // Unwrap returns the underlying error; [http.ErrNotSupported] where a type is in the way.

@@ -18,7 +18,7 @@ const patience = 20 * time.Second
 
 func TestTakeAnswerAndHalfClose(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		taken, err := transport.Take(w)
+		taken, err := transport.Take(w, r)
 		if err != nil {
 			t.Error(err)
 			return
@@ -62,7 +62,7 @@ func TestTakeNamesTheTypeInTheWay(t *testing.T) {
 		unwrapper
 	}
 	w := inTheWay{httptest.NewRecorder()}
-	_, err := transport.Take(unwraps{w, unwrapper{w}})
+	_, err := transport.Take(unwraps{w, unwrapper{w}}, &http.Request{ProtoMajor: 1})
 	var hijack *transport.HijackError
 	if !errors.As(err, &hijack) || !errors.Is(err, http.ErrNotSupported) || !strings.Contains(err.Error(), "inTheWay") {
 		t.Errorf("got %v", err)
@@ -92,7 +92,7 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.conn,
 // TestFailedAnswerCloses: a foreign Hijacker gives no buffers, and the connection breaks.
 func TestFailedAnswerCloses(t *testing.T) {
 	conn := &brokenConn{}
-	taken, err := transport.Take(hijacker{conn: conn})
+	taken, err := transport.Take(hijacker{conn: conn}, &http.Request{ProtoMajor: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
