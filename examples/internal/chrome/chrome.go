@@ -3,6 +3,8 @@ package chrome
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"sync"
@@ -25,33 +27,51 @@ var browser struct {
 // Main runs a package's tests, and ends the browser behind them. Call it from TestMain.
 func Main(m *testing.M) int {
 	code := m.Run()
+	Stop()
+	return code
+}
+
+// Stop ends the browser, if one was started.
+func Stop() {
 	if browser.stop != nil {
 		browser.stop()
 	}
-	return code
+}
+
+// ErrMissing means that there is no Chromium on this machine.
+var ErrMissing = errors.New("no Chromium found")
+
+// Open returns a context for chromedp, with a tab in a browser profile of its own, and what closes it.
+func Open() (tab context.Context, closeTab context.CancelFunc, err error) {
+	path := find()
+	if path == "" {
+		return nil, nil, ErrMissing
+	}
+	browser.once.Do(func() { start(path) })
+	if browser.err != nil {
+		return nil, nil, fmt.Errorf("%s does not start: %w", path, browser.err)
+	}
+	tab, closeTab = chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
+	if err := chromedp.Do(tab); err != nil { // opens it
+		closeTab()
+		return nil, nil, err
+	}
+	return tab, closeTab, nil
 }
 
 // Tab returns a context for chromedp, with a tab that is closed when the test ends. Without Chromium the test is skipped; where
 // WSVERDICT_REQUIRE_ALL=1 is set it fails.
 func Tab(t *testing.T) context.Context {
 	t.Helper()
-	path := find()
-	if path == "" {
-		if os.Getenv("WSVERDICT_REQUIRE_ALL") == "1" {
-			t.Fatal("no Chromium found, and WSVERDICT_REQUIRE_ALL=1 is set")
-		}
-		t.Skip("no Chromium found")
+	tab, closeTab, err := Open()
+	if errors.Is(err, ErrMissing) && os.Getenv("WSVERDICT_REQUIRE_ALL") != "1" {
+		t.Skip(err)
 	}
-	browser.once.Do(func() { start(path) })
-	if browser.err != nil {
-		t.Fatalf("%s does not start: %v", path, browser.err)
-	}
-	ctx, closeTab := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext())
-	t.Cleanup(closeTab)
-	if err := chromedp.Do(ctx); err != nil { // opens the tab
+	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	t.Cleanup(closeTab)
+	ctx, cancel := context.WithTimeout(tab, patience)
 	t.Cleanup(cancel)
 	return ctx
 }
