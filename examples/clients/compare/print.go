@@ -87,10 +87,10 @@ func find(results []result, client, fault string) (r result, ok bool) {
 
 // worse says where a peer has the better figure.
 func (d *document) worse() {
-	d.printf("\n## Where another is better\n\n")
-	line := func(what string, mine, theirs []string) {
+	d.printf("\n## Where another is better\n\nThan wsverdict, which comes first in each line.\n\n")
+	line := func(what, mine string, theirs []string) {
 		if len(theirs) > 0 {
-			d.printf("- %s: %s; %s\n", what, strings.Join(mine, ""), strings.Join(theirs, ", "))
+			d.printf("- %s: %s; %s\n", what, mine, strings.Join(theirs, ", "))
 		}
 	}
 	before := d.Len()
@@ -102,7 +102,7 @@ func (d *document) worse() {
 				theirs = append(theirs, fmt.Sprintf("%s %s", r.client.name, attempts(r)))
 			}
 		}
-		line("Attempts in "+minute(d.setting.Refused)+" of "+f.name, []string{attempts(mine)}, theirs)
+		line("Attempts in "+minute(d.setting.Refused)+" of "+f.name, attempts(mine), theirs)
 	}
 	for _, f := range restarts {
 		mine, _ := find(d.restarted, ours, f.name)
@@ -114,16 +114,16 @@ func (d *document) worse() {
 			if len(r.back) == r.connections && (r.median() < mine.median() || len(mine.back) < mine.connections) {
 				back = append(back, fmt.Sprintf("%s %s", r.client.name, seconds(r.median())))
 			}
-			if share(r.gone(), r.sent) < share(mine.gone(), mine.sent) {
-				arrived = append(arrived, fmt.Sprintf("%s %s", r.client.name, percent(r.gone(), r.sent)))
+			if r.gone() < mine.gone() {
+				arrived = append(arrived, fmt.Sprintf("%s %d", r.client.name, r.gone()))
 			}
-			if share(r.lost, r.sent) < share(mine.lost, mine.sent) {
-				silent = append(silent, fmt.Sprintf("%s %s", r.client.name, percent(r.lost, r.sent)))
+			if r.lost < mine.lost {
+				silent = append(silent, fmt.Sprintf("%s %d", r.client.name, r.lost))
 			}
 		}
-		line("Back after a "+f.name+", median", []string{seconds(mine.median())}, back)
-		line("Messages that did not arrive, "+f.name, []string{percent(mine.gone(), mine.sent)}, arrived)
-		line("Messages lost in silence, "+f.name, []string{percent(mine.lost, mine.sent)}, silent)
+		line("Back after a "+f.name+", median", seconds(mine.median()), back)
+		line("Messages that did not arrive after a "+f.name, fmt.Sprint(mine.gone()), arrived)
+		line("Messages lost in silence after a "+f.name, fmt.Sprint(mine.lost), silent)
 	}
 	mine := d.bundle.Clients[ours].Gzipped
 	var smaller []string
@@ -132,7 +132,7 @@ func (d *document) worse() {
 			smaller = append(smaller, fmt.Sprintf("%s %d B", name, w.Gzipped))
 		}
 	}
-	line("Size", []string{fmt.Sprintf("%d B", mine)}, smaller)
+	line("Size", fmt.Sprintf("%d B", mine), smaller)
 	if d.Len() == before {
 		d.printf("Nowhere in this run.\n")
 	}
@@ -243,12 +243,3 @@ func minute(d time.Duration) string {
 	}
 	return span(d)
 }
-
-func share(n, of int) float64 {
-	if of == 0 {
-		return 0
-	}
-	return float64(n) / float64(of)
-}
-
-func percent(n, of int) string { return fmt.Sprintf("%.1f %%", 100*share(n, of)) }
