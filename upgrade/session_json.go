@@ -82,9 +82,32 @@ func (c *Conn) WriteJSON(ctx context.Context, v any) error {
 	return c.Write(ctx, Text, text)
 }
 
+// SendJSON is [Conn.Send] for a value, encoded by the codec ([Upgrader.Codec]), and so in order with
+// what is broadcast, as WriteJSON is not. A value that cannot be encoded is the codec's error, and
+// nothing is sent.
+func (c *Conn) SendJSON(v any) error {
+	p, err := c.config.codec.prepare(v)
+	if err != nil {
+		return err
+	}
+	return c.Send(p)
+}
+
+// BroadcastJSON is [Upgrader.Broadcast] for a value, which is encoded once. A value that cannot be
+// encoded is the codec's error, and nothing is sent.
+func (u *Upgrader) BroadcastJSON(v any, tag policy.Tag, more ...policy.Tag) (int, error) {
+	p, err := u.PrepareJSON(v)
+	if err != nil {
+		return 0, err
+	}
+	return u.Broadcast(p, tag, more...), nil
+}
+
 // PrepareJSON is [Prepare] for a value, encoded by the codec ([Upgrader.Codec]).
-func (u *Upgrader) PrepareJSON(v any) (*Prepared, error) {
-	text, err := u.mounted().codec.Marshal(v)
+func (u *Upgrader) PrepareJSON(v any) (*Prepared, error) { return u.mounted().codec.prepare(v) }
+
+func (c Codec) prepare(v any) (*Prepared, error) {
+	text, err := c.Marshal(v)
 	if err != nil {
 		return nil, err
 	}

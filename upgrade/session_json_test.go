@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 type chatLine struct {
@@ -125,5 +127,37 @@ func TestJSONAllocations(t *testing.T) {
 	message := []byte(textFrame(`{"text":"` + repeated("x", 1000) + `"}`))
 	if n := allocations(t, func() { f.messages <- message; <-f.written }); n != 0 {
 		t.Errorf("%v allocations a message, want 0", n)
+	}
+}
+
+// What is sent to one and what is broadcast arrive in the order in which they were sent.
+func TestSendJSON(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	conn, client := upgradetest.Pair(t, up.Handler)
+	conn.Tag("room", "1")
+	room := policy.Tag{Key: "room", Value: "1"}
+	for i := range 100 {
+		if err := conn.SendJSON(map[string]int{"mine": i}); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := up.BroadcastJSON(map[string]int{"ours": i}, room); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if n, err := up.BroadcastJSON(i, policy.Tag{Key: "room", Value: "2"}); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := conn.SendJSON(func() {}); err == nil {
+		t.Error("a function was sent")
+	}
+	if n, err := up.BroadcastJSON(func() {}, room); n != 0 || err == nil {
+		t.Errorf("a function was sent to %d", n)
+	}
+	for i := range 100 {
+		for _, whose := range []string{"mine", "ours"} {
+			if f, want := client.Frame(), fmt.Sprintf(`{%q:%d}`, whose, i); string(f.Payload) != want || f.Header.OpCode != ws.OpText {
+				t.Fatalf("got %q, want %q", f.Payload, want)
+			}
+		}
 	}
 }

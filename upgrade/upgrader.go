@@ -113,8 +113,8 @@ type Upgrader struct {
 	// means 4408 slow_consumer;do=reconnect.
 	SlowConsumer policy.Verdict
 
-	// Codec encodes the values of [Conn.ReadJSON], [Conn.WriteJSON] and [Upgrader.PrepareJSON]. The
-	// zero value is encoding/json.
+	// Codec encodes the values of [Conn.ReadJSON], [Conn.WriteJSON], [Conn.SendJSON],
+	// [Upgrader.PrepareJSON] and [Upgrader.BroadcastJSON]. The zero value is encoding/json.
 	Codec Codec
 
 	// PingInterval is how long a client may be silent, while the session waits for it, until it is
