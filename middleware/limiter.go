@@ -32,8 +32,9 @@ type Taken struct {
 // bits wide.
 //
 // In a full table a new key takes the place of the one whose bucket is full again first in its part
-// of the table, together with what that bucket lacks. So a flood of keys makes newcomers share
-// buckets, and never gives anybody a fresh one for a spent one.
+// of the table, together with what that bucket lacks; keys that have come again within the time in
+// which a bucket fills are passed over. So a flood of keys makes newcomers share buckets: it takes
+// nothing from keys in use, and never gives anybody a fresh bucket for a spent one.
 type MemoryLimiter struct {
 	seed  maphash.Seed
 	start time.Time
@@ -45,11 +46,11 @@ type MemoryLimiter struct {
 type bucketSet struct {
 	mu      sync.Mutex
 	buckets [7]bucket
-	_       [8]byte
+	floor   int64 // the tat that newcomers begin with: the last of a bucket whose key was forgotten
 }
 
 type bucket struct {
-	key uint64 // hash; 0 is free
+	key uint64 // hash and [occupied]; 0 is free
 	tat int64  // theoretical arrival time: when the bucket will be full again, in nanoseconds since start
 }
 
@@ -86,7 +87,7 @@ func (l *MemoryLimiter) Take(_ context.Context, key Key, rate Rate, cost int) (T
 	}
 	hash := key.hash(l.seed)
 	set := &l.sets[hash>>l.shift]
-	hash |= 1         // 0 is free
+	hash |= occupied | again
 	price := full + 1 // more than a bucket ever has
 	if cost = max(1, cost); cost <= rate.Capacity() {
 		price = int64(cost) * interval
@@ -94,7 +95,7 @@ func (l *MemoryLimiter) Take(_ context.Context, key Key, rate Rate, cost int) (T
 
 	now := int64(time.Since(l.start))
 	set.mu.Lock()
-	b := set.find(hash)
+	b := set.find(hash, 2*full)
 	tat := max(b.tat, now) + price
 	over := tat - now - full
 	if over <= 0 {
@@ -110,19 +111,34 @@ func (l *MemoryLimiter) Take(_ context.Context, key Key, rate Rate, cost int) (T
 	return t, nil
 }
 
-// find returns the key's bucket. A key that has none takes over the bucket that is fullest; a free
-// one is full.
-func (s *bucketSet) find(hash uint64) *bucket {
-	fullest := &s.buckets[0]
+// The last bits of a key in the table are not the hash's.
+const (
+	occupied uint64 = 1 << iota // 0 is free
+	again                       // it has come more than once
+)
+
+// find returns the key's bucket. A key that has none takes over the one that is full again first,
+// if that counts as later by so much for keys that have come again.
+func (s *bucketSet) find(hash uint64, later int64) *bucket {
+	var takes *bucket
+	var first int64
 	for i := range s.buckets {
 		b := &s.buckets[i]
-		if b.key == hash {
+		if b.key|again == hash {
+			b.key = hash
 			return b
 		}
-		if b.tat < fullest.tat {
-			fullest = b
+		full := b.tat
+		if b.key&again != 0 {
+			full += later
+		}
+		if takes == nil || full < first {
+			takes, first = b, full
 		}
 	}
-	fullest.key = hash // and its debt stays
-	return fullest
+	// What newcomers begin with is at least what any key lacked that was forgotten: else it could come
+	// back for a bucket that keys in use have given up since.
+	s.floor = max(s.floor, takes.tat)
+	takes.key, takes.tat = hash&^again, s.floor
+	return takes
 }

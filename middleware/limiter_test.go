@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wsverdict/wsverdict/middleware"
@@ -101,6 +103,83 @@ func TestMemoryLimiterUnderAFloodOfKeys(t *testing.T) {
 	if allocs := testing.AllocsPerRun(100, func() { flood(1) }); allocs > 2 { // Sprint's own
 		t.Errorf("%v allocations per key", allocs)
 	}
+}
+
+// Whoever comes with a new address each time takes no place from keys in use.
+func TestMemoryLimiterKeepsKeysInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, middleware.PerMinute(20), 100)
+		for round := range 30 {
+			for i := range 7 { // as many as have place in a part of the table
+				for range 2 {
+					if key := fmt.Sprint("honest", i); !take(t, l, key, 1).Allowed {
+						t.Fatalf("round %d: %s was denied", round, key)
+					}
+				}
+			}
+			time.Sleep(10 * time.Second)
+			for i := range 5000 {
+				take(t, l, fmt.Sprint("address", round, i), 1)
+			}
+		}
+	})
+}
+
+// However a spent key is made to be forgotten, it gets no more than it has coming.
+func TestMemoryLimiterForgetsNoDebt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const burst = 10
+		rng := rand.New(rand.NewPCG(1, 2))
+		l := newLimiter(t, middleware.Rate{Requests: 1, Per: time.Second, Burst: burst}, 20)
+		begun, got := time.Now(), 0
+		for range 20_000 {
+			switch rng.IntN(4) {
+			case 0:
+				time.Sleep(time.Duration(rng.IntN(5000)) * time.Millisecond)
+			case 1:
+				for range 20 {
+					if take(t, l, "attacker", 1).Allowed {
+						got++
+					}
+				}
+			default:
+				key := fmt.Sprint(rng.IntN(1000))
+				for range 1 + rng.IntN(3) {
+					take(t, l, key, 1)
+				}
+			}
+			if most := burst + int(time.Since(begun)/time.Second); got > most {
+				t.Fatalf("%d requests in %v, want at most %d", got, time.Since(begun), most)
+			}
+		}
+	})
+}
+
+// A key that was forgotten does not come back for the full bucket of one that is no longer in use.
+func TestMemoryLimiterForgetsNoDebtWhereKeysGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, middleware.Rate{Requests: 1, Per: time.Second, Burst: 10}, 7)
+		take(t, l, "steady", 1)
+		take(t, l, "steady", 1)
+		time.Sleep(9 * time.Second)
+		for i := range 6 {
+			take(t, l, fmt.Sprint("attacker", i), 10)
+		}
+		take(t, l, "another", 1) // in a full table
+		time.Sleep(3500 * time.Millisecond)
+		for i := range 6 * 3 {
+			take(t, l, fmt.Sprint("flood", i), 1)
+		}
+		got := 0
+		for range 10 {
+			if take(t, l, "attacker0", 1).Allowed {
+				got++
+			}
+		}
+		if got > 3 {
+			t.Errorf("%d tokens 3.5 seconds after all were spent, want at most 3", got)
+		}
+	})
 }
 
 func TestMemoryLimiterIsExactUnderConcurrency(t *testing.T) {
