@@ -21,12 +21,15 @@ require (
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/sethvargo/go-limiter v0.7.1
 	github.com/wsverdict/wsverdict v0.0.0
+	github.com/wsverdict/wsverdict/middleware/jwks v0.0.0
 	github.com/wsverdict/wsverdict/middleware/redis v0.0.0
 	github.com/wsverdict/wsverdict/upgrade/promupgrade v0.0.0
 	golang.org/x/time v0.16.0
 )
 
 require (
+	github.com/MicahParks/jwkset v0.11.4 // indirect
+	github.com/MicahParks/keyfunc/v3 v3.9.1 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/centrifugal/fdelta v0.0.3 // indirect
 	github.com/centrifugal/protocol v0.23.1 // indirect
@@ -62,6 +65,8 @@ require (
 )
 
 replace github.com/wsverdict/wsverdict => ../
+
+replace github.com/wsverdict/wsverdict/middleware/jwks => ../middleware/jwks
 
 replace github.com/wsverdict/wsverdict/middleware/redis => ../middleware/redis
 

@@ -9,16 +9,25 @@ import (
 	"github.com/centrifugal/centrifuge"
 
 	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/upgrade"
 )
 
 var centrifugeLibrary = library{
 	name: "centrifuge", subprotocol: "centrifuge-json", checks: true,
-	profile: codes.Centrifuge, code: 3014, // what its clients fetch a new token for
+	code: 3014, // what its clients fetch a new token for
 
+	upgrader: func() *upgrade.Upgrader {
+		up := &upgrade.Upgrader{
+			Subprotocols: []string{"centrifuge-json", "centrifuge-protobuf", "bearer"},
+			Profile:      codes.Centrifuge,
+		}
+		return up
+	},
 	handler: func(t *testing.T) http.Handler {
-		return centrifugeHandler(t, centrifuge.WebsocketConfig{
+		config := centrifuge.WebsocketConfig{
 			CheckOrigin: func(*http.Request) bool { return true }, // the Origin link has
-		})
+		}
+		return centrifugeHandler(t, config)
 	},
 	strict: func(t *testing.T) http.Handler { return centrifugeHandler(t, centrifuge.WebsocketConfig{}) },
 
@@ -56,8 +65,9 @@ func centrifugeHandler(t *testing.T, config centrifuge.WebsocketConfig) http.Han
 	}
 	t.Cleanup(func() { _ = node.Shutdown(context.Background()) })
 	handler := centrifuge.NewWebsocketHandler(node, config)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	authenticated := func(w http.ResponseWriter, r *http.Request) {
 		ctx := centrifuge.SetCredentials(r.Context(), &centrifuge.Credentials{UserID: userOf(r)})
 		handler.ServeHTTP(w, r.WithContext(ctx))
-	})
+	}
+	return http.HandlerFunc(authenticated)
 }

@@ -5,15 +5,19 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/policy"
 )
 
 var coderLibrary = library{
-	name: "coder", subprotocol: "chat.v1", code: 4401, checks: true, headers: true, speak: greet,
+	name: "coder", upgrader: chatUpgrader, subprotocol: "chat.v1", code: 4401, checks: true, headers: true, speak: greet,
 	handler: func(*testing.T) http.Handler {
-		return coderHandler(&websocket.AcceptOptions{
+		options := &websocket.AcceptOptions{
 			Subprotocols:       []string{"chat.v1"},
 			InsecureSkipVerify: true, // its name for "do not check the Origin": the Origin link has
-		})
+		}
+		return coderHandler(options)
 	},
 	strict: func(*testing.T) http.Handler {
 		return coderHandler(&websocket.AcceptOptions{Subprotocols: []string{"chat.v1"}})
@@ -37,4 +41,17 @@ func coderHandler(options *websocket.AcceptOptions) http.Handler {
 			}
 		}
 	})
+}
+
+// TestCloseByHand: a live connection of another library can be closed with what a verdict says.
+func TestCloseByHand(t *testing.T) {
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+		if err != nil {
+			return
+		}
+		v := policy.Close(codes.Forbidden, "banned")
+		c.Close(websocket.StatusCode(v.Code()), v.Reason().String()) // coder: 4403 banned;do=stop
+	}))
+	s.mustDial(t, pageOrigin).closes(4403, "banned;do=stop")
 }

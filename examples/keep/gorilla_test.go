@@ -8,12 +8,13 @@ import (
 )
 
 var gorillaLibrary = library{
-	name: "gorilla", subprotocol: "chat.v1", code: 4401, checks: true, speak: greet,
+	name: "gorilla", upgrader: chatUpgrader, subprotocol: "chat.v1", code: 4401, checks: true, speak: greet,
 	handler: func(*testing.T) http.Handler {
-		return gorillaHandler(&websocket.Upgrader{
+		upgrader := websocket.Upgrader{
 			Subprotocols: []string{"chat.v1"},
 			CheckOrigin:  func(*http.Request) bool { return true }, // the Origin link has
-		})
+		}
+		return gorillaHandler(&upgrader)
 	},
 	strict: func(*testing.T) http.Handler {
 		return gorillaHandler(&websocket.Upgrader{Subprotocols: []string{"chat.v1"}})

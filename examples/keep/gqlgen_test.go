@@ -14,18 +14,32 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/upgrade"
 )
 
 var gqlgenLibrary = library{
 	name: "gqlgen", subprotocol: "graphql-transport-ws", checks: true, headers: true,
-	profile: codes.GraphQLTransportWS, code: 4403, // what its clients fetch a new token for
+	code: 4403, // what its clients fetch a new token for
 
+	upgrader: func() *upgrade.Upgrader {
+		up := &upgrade.Upgrader{
+			Subprotocols: []string{"graphql-transport-ws", "bearer"},
+			Profile:      codes.GraphQLTransportWS, // its clients act on codes alone
+		}
+		return up
+	},
 	handler: func(*testing.T) http.Handler {
-		return gqlgenHandler(transport.Websocket{Implementation: transport.CoderWebsocketImplementation{
+		server := gqlgenHandler()
+		server.AddTransport(transport.Websocket{Implementation: transport.CoderWebsocketImplementation{
 			AcceptOptions: websocket.AcceptOptions{InsecureSkipVerify: true}, // the Origin is the link's to check
 		}})
+		return server
 	},
-	strict: func(*testing.T) http.Handler { return gqlgenHandler(transport.Websocket{}) },
+	strict: func(*testing.T) http.Handler {
+		server := gqlgenHandler()
+		server.AddTransport(transport.Websocket{})
+		return server
+	},
 
 	// The handshake of graphql-transport-ws, and a subscription.
 	speak: func(t *testing.T, c *client) {
@@ -47,7 +61,7 @@ var gqlgenLibrary = library{
 }
 
 // gqlgenHandler has what gqlgen would generate from this schema.
-func gqlgenHandler(t transport.Websocket) http.Handler {
+func gqlgenHandler() *handler.Server {
 	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `type Query { me: String! } type Subscription { me: String! }`})
 	server := handler.New(&graphql.ExecutableSchemaMock{
 		SchemaFunc:     func() *ast.Schema { return schema },
@@ -61,6 +75,5 @@ func gqlgenHandler(t transport.Websocket) http.Handler {
 			return graphql.OneShot(&graphql.Response{Data: data})
 		},
 	})
-	server.AddTransport(t)
 	return server
 }

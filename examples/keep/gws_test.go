@@ -8,15 +8,16 @@ import (
 )
 
 var gwsLibrary = library{
-	name: "gws", subprotocol: "chat.v1", code: 4401, checks: false, speak: greet,
+	name: "gws", upgrader: chatUpgrader, subprotocol: "chat.v1", code: 4401, checks: false, speak: greet,
 	handler: gwsHandler, strict: gwsHandler,
 }
 
 func gwsHandler(*testing.T) http.Handler {
-	upgrader := gws.NewUpgrader(gwsEcho{}, &gws.ServerOption{
+	events := gwsEcho{}
+	upgrader := gws.NewUpgrader(events, &gws.ServerOption{
 		SubProtocols: []string{"chat.v1"},
 		Authorize: func(r *http.Request, session gws.SessionStorage) bool { // the last to see the request
-			session.Store("user", userOf(r))
+			session.Store("user", userOf(r)) // what the policies brought: users.Claims(r), say
 			return true
 		},
 	})

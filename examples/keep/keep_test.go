@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/gobwas/ws"
 
 	"github.com/wsverdict/wsverdict/codes"
@@ -32,8 +33,8 @@ type library struct {
 	// headers says whether what outer middlewares set on w is in its 101.
 	headers bool
 
-	profile codes.Profile
-	code    int // of a refusal, in that profile
+	upgrader func() *upgrade.Upgrader // that knows its subprotocols, so that a refusal echoes the one that an admission does
+	code     int                      // of a refusal, in the Upgrader's profile
 
 	// speak sends something in the library's protocol, and fails unless the user is in the answer.
 	speak func(t *testing.T, c *client)
@@ -49,9 +50,33 @@ func each(t *testing.T, f func(t *testing.T, l *library)) {
 	}
 }
 
-// newUpgrader knows the library's subprotocols, so that a refusal echoes the one that an admission does.
 func (l *library) newUpgrader() *upgrade.Upgrader {
-	return &upgrade.Upgrader{Subprotocols: []string{l.subprotocol, "bearer"}, Profile: l.profile, LingerTimeout: testTime}
+	up := l.upgrader()
+	up.LingerTimeout = testTime
+	return up
+}
+
+func chatUpgrader() *upgrade.Upgrader {
+	up := &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}} // what your library speaks, and the token's marker
+	return up
+}
+
+var (
+	perAddress = middleware.RateLimitConfig{Rate: middleware.PerMinute(1000)}
+	users      = policy.Func(member)
+)
+
+// behind is a handler at the end of the guide's chain.
+func behind(up *upgrade.Upgrader, yourHandler http.Handler) http.Handler {
+	r := chi.NewRouter()
+	ws := middleware.For(up)
+
+	r.With(
+		ws.Origin("https://app.example.com"), // not optional here: see below
+		ws.RateLimit(perAddress),
+		ws.Use(users),
+	).Handle("/", yourHandler)
+	return r
 }
 
 // member admits whoever has the token, which a page sends as a subprotocol behind its marker.
@@ -78,8 +103,7 @@ func userOf(r *http.Request) string {
 func TestAdmission(t *testing.T) {
 	each(t, func(t *testing.T, l *library) {
 		up := l.newUpgrader()
-		links := middleware.For(up)
-		s := serve(t, links.Origin(pageOrigin)(links.Use(policy.Func(member))(l.handler(t))))
+		s := serve(t, behind(up, l.handler(t)))
 		c := s.mustDial(t, pageOrigin, l.subprotocol, "bearer", goodToken)
 		if c.subprotocol != l.subprotocol {
 			t.Errorf("subprotocol %q, want %q", c.subprotocol, l.subprotocol)
@@ -92,8 +116,7 @@ func TestAdmission(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	each(t, func(t *testing.T, l *library) {
 		up := l.newUpgrader()
-		links := middleware.For(up)
-		s := serve(t, links.Origin(pageOrigin)(links.Use(policy.Func(member))(never(t))))
+		s := serve(t, behind(up, never(t)))
 		c := s.mustDial(t, pageOrigin, l.subprotocol, "bearer", "old")
 		if c.subprotocol != l.subprotocol {
 			t.Errorf("subprotocol %q, want %q", c.subprotocol, l.subprotocol)
@@ -107,8 +130,7 @@ func TestRefusal(t *testing.T) {
 func TestForeignOrigin(t *testing.T) {
 	each(t, func(t *testing.T, l *library) {
 		up := l.newUpgrader()
-		links := middleware.For(up)
-		s := serve(t, links.Origin(pageOrigin)(links.Use(policy.Func(member))(never(t))))
+		s := serve(t, behind(up, never(t)))
 		s.refuses(t, otherOrigin, l.subprotocol)
 	})
 }
@@ -118,13 +140,12 @@ func TestForeignOrigin(t *testing.T) {
 func TestTheirOriginCheck(t *testing.T) {
 	each(t, func(t *testing.T, l *library) {
 		up := l.newUpgrader()
-		links := middleware.For(up)
 		if l.checks {
-			s := serve(t, links.Origin(pageOrigin)(links.Use(policy.Func(member))(l.strict(t))))
+			s := serve(t, behind(up, l.strict(t)))
 			s.refuses(t, pageOrigin, l.subprotocol)
 			return
 		}
-		s := serve(t, links.Use(policy.Func(member))(l.strict(t)))
+		s := serve(t, up.Use(users)(l.strict(t)))
 		l.speak(t, s.mustDial(t, otherOrigin, l.subprotocol, "bearer", goodToken))
 	})
 }

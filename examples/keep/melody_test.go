@@ -8,7 +8,7 @@ import (
 )
 
 var melodyLibrary = library{
-	name: "melody", subprotocol: "chat.v1", code: 4401, checks: false, headers: true, speak: greet,
+	name: "melody", upgrader: chatUpgrader, subprotocol: "chat.v1", code: 4401, checks: false, headers: true, speak: greet,
 	handler: melodyHandler, strict: melodyHandler,
 }
 
@@ -19,5 +19,6 @@ func melodyHandler(t *testing.T) http.Handler {
 		_ = s.Write(append(message, " "+userOf(s.Request)...))
 	})
 	t.Cleanup(func() { _ = m.Close() })
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = m.HandleRequest(w, r) })
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = m.HandleRequest(w, r) })
+	return handler
 }

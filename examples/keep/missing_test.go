@@ -44,8 +44,7 @@ func TestWhatTheyDoNotGet(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	each(t, func(t *testing.T, l *library) {
 		up := l.newUpgrader()
-		links := middleware.For(up)
-		next := links.Origin(pageOrigin)(links.Use(policy.Func(member))(l.handler(t)))
+		next := behind(up, l.handler(t))
 		s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Request-Id", "7")
 			next.ServeHTTP(w, r)

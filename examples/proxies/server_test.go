@@ -56,7 +56,7 @@ func newServer(t *testing.T, up *upgrade.Upgrader) *server {
 	})
 	ws := middleware.For(up)
 	r := chi.NewRouter()
-	r.Use(chimiddleware.ClientIPFromXFF("127.0.0.1/32"))
+	r.Use(chimiddleware.ClientIPFromXFF("127.0.0.1/32")) // proxies at these addresses, which append to X-Forwarded-For
 	r.With(ws.Use(policy.Func(func(*http.Request) policy.Verdict { return refusal }))).Handle("/ws/refused", up.Handler(echo))
 	r.With(ws.Origin(listed)).Handle("/ws/listed", up.Handler(echo))
 	r.Handle("/ws/echo", up.Handler(echo))
