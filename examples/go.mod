@@ -24,6 +24,7 @@ require (
 	github.com/wsverdict/wsverdict/middleware/jwks v0.0.0
 	github.com/wsverdict/wsverdict/middleware/redis v0.0.0
 	github.com/wsverdict/wsverdict/upgrade/promupgrade v0.0.0
+	golang.org/x/net v0.62.0
 	golang.org/x/time v0.16.0
 )
 
@@ -58,9 +59,10 @@ require (
 	github.com/segmentio/asm v1.2.0 // indirect
 	github.com/zeebo/xxh3 v1.1.0 // indirect
 	go.uber.org/atomic v1.11.0 // indirect
-	golang.org/x/crypto v0.31.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 

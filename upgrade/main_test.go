@@ -13,7 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := upgradetest.HTTP2(m)
+	code := upgradetest.HTTP2(m.Run)
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	if left := leaked(patience); code == 0 && left != "" {
 		fmt.Fprintf(os.Stderr, "goroutines that outlived the tests:\n\n%s\n", left)

@@ -16,16 +16,16 @@ import (
 	"testing"
 )
 
-// HTTP2 runs a package's tests, as m.Run does, in a process in which net/http's servers speak
+// HTTP2 calls run, which runs a package's tests, in a process in which net/http's servers speak
 // WebSocket over HTTP/2 (docs/http2.md): that is decided by the environment when a process starts, so
 // that it starts the test binary again. Call it from TestMain:
 //
-//	func TestMain(m *testing.M) { os.Exit(upgradetest.HTTP2(m)) }
-func HTTP2(m *testing.M) int {
+//	func TestMain(m *testing.M) { os.Exit(upgradetest.HTTP2(m.Run)) }
+func HTTP2(run func() int) int {
 	const name, setting = "GODEBUG", "http2xconnect=1"
 	value := os.Getenv(name)
 	if strings.Contains(value, setting) {
-		return m.Run()
+		return run()
 	}
 	again := exec.Command(os.Args[0], os.Args[1:]...)
 	again.Env = append(os.Environ(), name+"="+strings.TrimPrefix(value+","+setting, ","))

@@ -1,0 +1,132 @@
+package http2
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/middleware"
+	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
+)
+
+// patience is for what hangs; nothing should come near it.
+const patience = time.Minute
+
+var refusal = policy.Close(codes.Unauthorized, "token_expired").WithAction(codes.Refresh)
+
+func refuse(*http.Request) policy.Verdict { return refusal }
+
+// A service is a chi server with this library's chains.
+type service struct {
+	*httptest.Server
+	up     *upgrade.Upgrader
+	events *upgradetest.Recorder
+	calls  chan struct{} // a handler has returned
+}
+
+// serve has /refused, /echo, /banned (which brings the tag user=eve), /expires (in a moment), /flood (sends without end) and /deaf (does
+// not read).
+func serve(t testing.TB, up *upgrade.Upgrader, configure ...func(*http.Server)) *service {
+	t.Helper()
+	s := &service{up: up, events: upgradetest.NewRecorder(), calls: make(chan struct{}, 10_000)}
+	up.Observer = s.events
+	ws := middleware.For(up)
+	r := chi.NewRouter()
+	r.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodConnect {
+				defer func() { s.calls <- struct{}{} }()
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, "<!doctype html><title>over HTTP/2</title>")
+	})
+	r.Get("/download", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		io.Copy(w, io.LimitReader(zeros{}, download))
+	})
+	r.Group(func(r chi.Router) {
+		r.Use(ws.Origin(middleware.SameOrigin))
+		r.With(ws.Use(policy.Func(refuse))).Handle("/refused", up.Handler(upgradetest.Run(upgradetest.Echo)))
+		r.Handle("/echo", up.Handler(upgradetest.Run(upgradetest.Echo)))
+		r.With(ws.Use(policy.Func(func(*http.Request) policy.Verdict { return policy.Allow().WithTag("user", "eve") }))).
+			Handle("/banned", up.Handler(upgradetest.Run(upgradetest.Echo)))
+		r.With(ws.Use(policy.Func(func(*http.Request) policy.Verdict {
+			return policy.Allow().WithExpiry(policy.Expiry{At: time.Now().Add(300 * time.Millisecond), Owner: "test"})
+		}))).Handle("/expires", up.Handler(upgradetest.Run(upgradetest.Echo)))
+		r.Handle("/flood", up.Handler(upgradetest.Run(flood)))
+		r.Handle("/deaf", up.Handler(upgradetest.Run(deaf)))
+	})
+	s.Server = httptest.NewUnstartedServer(r)
+	s.EnableHTTP2 = true
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	for _, c := range configure {
+		c(s.Config)
+	}
+	if s.Config.Protocols != nil && s.Config.Protocols.UnencryptedHTTP2() {
+		s.Start()
+	} else {
+		s.StartTLS()
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+const download = 64 << 20
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func flood(ctx context.Context, c *upgrade.Conn) error {
+	for {
+		if err := c.Write(ctx, upgrade.Binary, make([]byte, 32<<10)); err != nil {
+			return err
+		}
+	}
+}
+
+func deaf(ctx context.Context, _ *upgrade.Conn) error {
+	<-ctx.Done()
+	return nil
+}
+
+// wantEmpty wants everything that was taken to be given back.
+func (s *service) wantEmpty(t testing.TB) {
+	t.Helper()
+	upgradetest.WantEmpty(t, s.up)
+}
+
+// wantReturned waits for n handlers to return.
+func (s *service) wantReturned(t testing.TB, n int) {
+	t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for i := range n {
+		select {
+		case <-s.calls:
+		case <-timer.C:
+			t.Fatalf("%d of %d handlers have returned", i, n)
+		}
+	}
+}
+
+func deadline(t testing.TB, conn net.Conn) {
+	t.Helper()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+}
