@@ -4,9 +4,13 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gobwas/ws"
 
 	"github.com/wsverdict/wsverdict/upgrade"
 )
@@ -109,4 +113,39 @@ func TestSessionsHaveNoBudget(t *testing.T) {
 	for _, c := range clients {
 		c.bye()
 	}
+}
+
+// A flood of refused clients, silent ones beyond the budget too, takes nothing from who was admitted:
+// every message is answered meanwhile.
+func TestFloodOfRefusals(t *testing.T) {
+	const budget, flood = 3, 100
+	up := &upgrade.Upgrader{MaxLingering: budget, LingerTimeout: time.Hour}
+	mux := http.NewServeMux()
+	mux.Handle("/ws", up.Handler(run(echoAll)))
+	mux.Handle("/refused", up.Use(always(expired))(forbidden(t)))
+	addr := newServer(t, mux)
+	inside, res := handshake(t, addr)
+	wantStatus(t, res, 101)
+	closed := 0
+	for i := range flood {
+		c := dial(t, addr)
+		c.send(strings.Replace(request(), "/ws", "/refused", 1))
+		text := "message " + strconv.Itoa(i)
+		inside.send(masked(ws.NewTextFrame([]byte(text))))
+		if f := inside.frame(); string(f.Payload) != text {
+			t.Fatalf("after %d refusals: got %q", i, f.Payload)
+		}
+		switch res := c.response(); res.StatusCode {
+		case 101:
+			closed++
+			c.wantClose(4401, expiredText) // and never answers
+		case 401:
+		default:
+			t.Errorf("status %d", res.StatusCode)
+		}
+	}
+	if s := up.Stats(); closed != budget || s.Live != 1 || s.Lingering != budget {
+		t.Errorf("%d close frames, %+v", closed, s)
+	}
+	inside.leave(1000)
 }

@@ -122,25 +122,13 @@ func (c *client) head(careful bool) error {
 // closeFrame reads frames until a close frame, and returns its code and reason; or until a message, which says admitted.
 func (c *client) closeFrame() (code int, reason string, err error) {
 	for {
-		var head [2]byte
-		if err := c.full(head[:]); err != nil {
+		head, payload, err := c.frame()
+		if err != nil {
 			return 0, "", err
 		}
-		size := int64(head[1] & 0x7f)
-		if size == 126 {
-			var long [2]byte
-			if err := c.full(long[:]); err != nil {
-				return 0, "", err
-			}
-			size = int64(binary.BigEndian.Uint16(long[:]))
-		}
-		payload := make([]byte, size)
-		if err := c.full(payload); err != nil {
-			return 0, "", err
-		}
-		switch ws.OpCode(head[0] & 0x0f) {
+		switch ws.OpCode(head & 0x0f) {
 		case ws.OpClose:
-			if size < 2 {
+			if len(payload) < 2 {
 				return 1005, "", nil
 			}
 			return int(binary.BigEndian.Uint16(payload)), string(payload[2:]), nil
@@ -148,6 +136,24 @@ func (c *client) closeFrame() (code int, reason string, err error) {
 			return admitted, "", nil
 		}
 	}
+}
+
+// frame reads one, and returns its first byte and what is in it.
+func (c *client) frame() (first byte, payload []byte, err error) {
+	var head [2]byte
+	if err := c.full(head[:]); err != nil {
+		return 0, nil, err
+	}
+	size := int64(head[1] & 0x7f)
+	if size == 126 {
+		var long [2]byte
+		if err := c.full(long[:]); err != nil {
+			return 0, nil, err
+		}
+		size = int64(binary.BigEndian.Uint16(long[:]))
+	}
+	payload = make([]byte, size)
+	return head[0], payload, c.full(payload)
 }
 
 func (c *client) full(b []byte) error {

@@ -12,6 +12,7 @@ type crowd struct {
 	r      *remote
 	d      dialect
 	tokens []string
+	pace   <-chan time.Time // if given, each waits for it before it dials
 
 	mu    sync.Mutex
 	times []time.Duration // until each was told
@@ -29,6 +30,9 @@ func newCrowd(r *remote, d dialect, tokens []string) *crowd {
 // connect has everybody connect. Who is refused answers the close frame and leaves; the others stay.
 func (s *crowd) connect(want int) {
 	atOnce(len(s.tokens), atATime, func(i int) {
+		if s.pace != nil {
+			<-s.pace
+		}
 		begun := time.Now()
 		c, got, err := connected(s.r.addr, s.tokens[i], s.d, want)
 		s.note(time.Since(begun), c, got, want, err)

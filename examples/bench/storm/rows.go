@@ -36,7 +36,7 @@ func Rows(n Sizes) []bench.Row {
 		handshakes("storm-seen-expired", "A storm of expired tokens that were refused before", storm{alg: "HS256", life: expired, want: codeExpired, seen: true}, n, ""),
 		handshakes("storm-limited", "A storm over the rate limit", storm{alg: "HS256", life: good, want: codeLimited, spent: true}, n, ""),
 		handshakes("storm-maintenance", "A storm during maintenance", storm{alg: "HS256", life: good, want: codeMaintenance, maintenance: true}, n, ""),
-		silent64(n), slow(n), restarting(n),
+		flood(n), silent64(n), slow(n), restarting(n),
 	}
 	return rows
 }
@@ -82,6 +82,20 @@ func silent64(n Sizes) bench.Row {
 		row.Cases = append(row.Cases, bench.Case{Name: l.name, Run: running(func() (figures, error) { return silence(l, n.Silent) })})
 	}
 	row.Targets = []bench.Target{{Case: ours.name, Unit: "B/client", Most: 4608}, {Case: ours.name, Unit: "told-%", Least: 100}}
+	return row
+}
+
+func flood(n Sizes) bench.Row {
+	row := bench.Row{Name: "storm-flood", Title: "Connections that stand, in a flood of refusals", Base: gorillaChain, Metric: "p99-µs", Rounds: 5, Floors: []string{handmade},
+		Columns: []string{"quiet-p50-µs", "quiet-p99-µs", "paced-p50-µs", "paced-p99-µs", "p50-µs", "p99-µs", "refused/s", "told-%"},
+		Note: fmt.Sprintf("%d clients stand, and %d of them ping the server, each again %v behind a pong; then others with expired tokens come: first %d in a second (paced), then %d, %d at a time and as fast as they are refused, "+
+			"which is all that the machine has time for. p50 and p99 are from ping to pong, quiet before anybody comes. told-%% are those who stand, still do, and had every ping answered, and the refused who saw the code.",
+			staying, talkers, pingPause, steady, n.Handshakes, atATime)}
+	for _, l := range libraries {
+		row.Cases = append(row.Cases, bench.Case{Name: l.name, Run: running(func() (figures, error) { return flooded(l, n.Handshakes) })})
+	}
+	row.Targets = []bench.Target{{Case: ours.name, Unit: "p99-µs", Than: bench.EveryPeer}, {Case: ours.name, Unit: "paced-p99-µs", Than: bench.EveryPeer},
+		{Case: ours.name, Unit: "told-%", Least: 100}}
 	return row
 }
 

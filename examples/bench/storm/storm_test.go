@@ -86,6 +86,22 @@ func TestTheSilentAreTold(t *testing.T) {
 	t.Errorf("a silent client takes %.0f B, want at most %.0f", got, most)
 }
 
+// TestThoseWhoStandAreAnswered: a flood of refusals costs nobody who was admitted a pong, and nobody who is refused the code.
+func TestThoseWhoStandAreAnswered(t *testing.T) {
+	for _, l := range libraries {
+		f, err := flooded(l, few)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.name == ours.name {
+			check(t, f)
+		}
+		if f["quiet-p50-µs"] == 0 || f["p50-µs"] == 0 {
+			t.Errorf("%s answered no ping", l.name)
+		}
+	}
+}
+
 // TestTheSlowAreAdmitted, while others come.
 func TestTheSlowAreAdmitted(t *testing.T) {
 	f, err := slowness(ours, few)
