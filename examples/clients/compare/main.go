@@ -28,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context, folder, out string) error {
-	begun := time.Now()
+	begun, load := time.Now(), loadNow()
 	b, err := newBundle(ctx, folder)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func run(ctx context.Context, folder, out string) error {
 	if err != nil {
 		return err
 	}
-	d := document{bundle: b, setting: full, refused: refused}
+	d := document{bundle: b, load: load, setting: full, refused: refused}
 	for _, f := range restarts { // one after the other: their pages have work to do
 		results, err := wave(ctx, clients, []fault{f}, []byte(b.Script), full)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ var setUp string
 type document struct {
 	bytes.Buffer
 	bundle    bundle
+	load      string // the machine's, before it had this
 	setting   setting
 	refused   []result
 	restarted []result
@@ -49,12 +51,22 @@ func (d *document) head(begun time.Time) {
 	d.printf("[This library's client](client.md) beside others that keep a page's WebSocket. Each meets each fault in a Chromium profile of its own, at a server of its own: one\n"+
 		"of this library, which speaks as much of the client's protocol as it needs and refuses by the profile of its codes where there is one. Between them is a network with %s each way.\n"+
 		"Every client is at its defaults but for [what is said below](#set-up), so that what an application could add is not in the figures.\n\n", span(s.Latency))
-	d.printf("- %s, %d cores; %s\n", browser(d.refused), runtime.NumCPU(), runtime.Version())
+	d.printf("- %s, %d cores, load %s when it began; %s\n", browser(d.refused), runtime.NumCPU(), d.load, runtime.Version())
 	var versions []string
 	for _, c := range packages() {
 		versions = append(versions, c+" "+d.bundle.Clients[c].Version)
 	}
 	d.printf("- %s\n", strings.Join(versions, ", "))
+}
+
+// loadNow is the average of the last minute, where the system tells it.
+func loadNow() string {
+	b, _ := os.ReadFile("/proc/loadavg")
+	one, _, ok := strings.Cut(string(b), " ")
+	if !ok {
+		return "unknown"
+	}
+	return one
 }
 
 // browser is what the pages call themselves.
@@ -154,9 +166,9 @@ func (d *document) attempts() {
 		for _, f := range refusals {
 			r, ok := find(d.refused, c.name, f.name)
 			if !ok {
-				cells = append(cells, "")
+				cells = append(cells, "–")
 				if f.name == limited {
-					cells = append(cells, "")
+					cells = append(cells, "–")
 				}
 				continue
 			}
@@ -178,7 +190,7 @@ func (d *document) knowledge() {
 			r, ok := find(d.refused, c.name, f.name)
 			switch {
 			case !ok:
-				d.printf(" |")
+				d.printf(" – |")
 			case r.knew == "":
 				d.printf(" nothing |")
 			default:
