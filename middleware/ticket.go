@@ -240,8 +240,11 @@ func (t *Tickets) redeem(r *http.Request, data []byte) (v policy.Verdict, err er
 	if !k.Expires.IsZero() {
 		v = v.WithExpiry(policy.Expiry{At: k.Expires, Owner: t, Subject: k.Subject})
 	}
-	return v.WithSubject(k.Subject), nil
+	return v.WithSubject(k.Subject).WithValue(redeemed{t}, true), nil
 }
+
+// redeemed is the key under which a request says that a ticket admitted it.
+type redeemed struct{ by *Tickets }
 
 // Name is "ticket".
 func (t *Tickets) Name() string { return "ticket" }

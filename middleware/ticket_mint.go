@@ -17,15 +17,21 @@ import (
 const MaxTicket = 16 << 10
 
 var (
-	noTicket     = policy.Close(codes.InternalServerError, "ticket_not_minted")
-	mintsByPost  = policy.Reject(4405, "method_not_allowed").WithHeader("Allow", "POST").WithDetail("Tickets are minted by POST.")
-	errTicketBig = errors.New("middleware: what the ticket would carry is larger than MaxTicket")
+	ticketByTicket = policy.Close(codes.Forbidden, "ticket_by_ticket").WithDetail("A ticket does not buy another one.")
+	noTicket       = policy.Close(codes.InternalServerError, "ticket_not_minted")
+	mintsByPost    = policy.Reject(4405, "method_not_allowed").WithHeader("Allow", "POST").WithDetail("Tickets are minted by POST.")
+	errTicketBig   = errors.New("middleware: what the ticket would carry is larger than MaxTicket")
 )
 
 // Mint returns a ticket that stands for r: for what the links in front of the handler that calls it
 // found out. [Tickets.Handler] is such a handler. The error is a denying Verdict: 503
-// ticket_store_unavailable, or 500 ticket_not_minted where something cannot be serialised.
+// ticket_store_unavailable, 500 ticket_not_minted where something cannot be serialised, or 403
+// ticket_by_ticket where r itself was admitted by a ticket of t: whoever got hold of one would have
+// any number.
 func (t *Tickets) Mint(r *http.Request) (secret string, err error) {
+	if r.Context().Value(redeemed{t}) != nil {
+		return "", ticketByTicket
+	}
 	k, err := t.describe(r)
 	if err != nil {
 		return "", noTicket.WithCause(err)

@@ -495,3 +495,26 @@ func TestMemoryTicketsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// A mint behind a chain that admits by ticket as well gives none for a ticket.
+func TestTicketByTicket(t *testing.T) {
+	b := newBox(t, upgradetest.Echo)
+	ws := middleware.For(b.up)
+	mint := ws.Origin(page)(ws.Use(policy.Any(b.users, b.tickets))(b.tickets.Handler(b.up)))
+	post := func(target, token string) (status int, body string) {
+		r := httptest.NewRequest("POST", target, nil)
+		r.Header.Set("Origin", page)
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		w := httptest.NewRecorder()
+		mint.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+	if status, body := post("/ticket?ticket="+b.ticket(t, "/ws/ticket", page), ""); status != 403 || !strings.Contains(body, `"ticket_by_ticket"`) {
+		t.Errorf("by a ticket: %d %s", status, body)
+	}
+	if status, body := post("/ticket", sign(t, testKey, goodClaims())); status != 200 {
+		t.Errorf("by a token: %d %s", status, body)
+	}
+}
