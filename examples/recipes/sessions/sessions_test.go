@@ -123,8 +123,14 @@ func TestBroadcast(t *testing.T) {
 	if n != 1 || err != nil {
 		t.Errorf("sent to %d, %v", n, err)
 	}
-	if f := holder.Frame(); string(f.Payload) != `{"Symbol":"GO","Cents":100}` {
-		t.Errorf("got %q", f.Payload)
+	n, err = up.BroadcastJSON(quote, policy.Tag{Key: "stock", Value: quote.Symbol}) // or both in one
+	if n != 1 || err != nil {
+		t.Errorf("sent to %d, %v", n, err)
+	}
+	for range 2 {
+		if f := holder.Frame(); string(f.Payload) != `{"Symbol":"GO","Cents":100}` {
+			t.Errorf("got %q", f.Payload)
+		}
 	}
 	other.Say("nothing", "nothing")
 	holder.Leave(1000)
