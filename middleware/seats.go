@@ -31,7 +31,7 @@ type SeatsConfig struct {
 	Timeout time.Duration
 
 	// OnFailure says what happens when the Store fails. By default this process counts alone for
-	// that connection.
+	// that connection: all of the key's connections here, those that the Store counted included.
 	OnFailure FailureMode
 
 	// OnError, if given, is told of every failure of the Store.
@@ -124,7 +124,8 @@ type storedSeat struct {
 	request *http.Request // until it is taken
 	key     Key
 	most    int
-	give    func() // nil if nobody counts it
+	give    func() // nil if no store counts it
+	local   bool   // whether this process counts it, too
 }
 
 // taken is a store's answer.
@@ -140,17 +141,20 @@ func (s *storedSeat) Take(ctx context.Context) (ok bool, err error) {
 		t.give, t.ok, err = store.Take(ctx, key, most)
 		return t, err
 	}, taken.late)
+	fallBack := s.seats.remote.mode == FallBackToMemory
 	if err == nil {
 		s.give = t.give
+		if s.local = t.ok && fallBack; s.local { // for the time when the store fails
+			s.seats.local.add(s.key)
+		}
 		return t.ok, nil
 	}
 	s.seats.remote.failed(r, err)
-	switch s.seats.remote.mode {
-	case FallBackToMemory:
-		local := &memorySeat{s.seats.local, s.key, s.most}
-		s.give = local.Give
-		return local.Take(ctx)
-	case InsecureAllowOnFailure:
+	switch {
+	case fallBack:
+		s.local = s.seats.local.take(s.key, s.most)
+		return s.local, nil
+	case s.seats.remote.mode == InsecureAllowOnFailure:
 		return true, nil
 	}
 	return false, err
@@ -166,6 +170,9 @@ func (t taken) late() {
 }
 
 func (s *storedSeat) Give() {
+	if s.local {
+		s.seats.local.give(s.key)
+	}
 	if s.give != nil {
 		s.give()
 	}

@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"hash/maphash"
+	"math"
 	"sync"
 )
 
@@ -45,6 +46,9 @@ func (m *MemorySeats) take(key Key, most int) bool {
 	shard.taken[key]++
 	return true
 }
+
+// add counts a seat that somebody else has granted.
+func (m *MemorySeats) add(key Key) { m.take(key, math.MaxInt) }
 
 func (m *MemorySeats) give(key Key) {
 	shard := m.shard(key)

@@ -211,6 +211,40 @@ func TestSeatsWhenTheStoreFails(t *testing.T) {
 	eventually(t, "seats that were had too late are given back", func() bool { return late.Load() == 0 })
 }
 
+// When the store fails, those that it counted before count: nobody gets a second set of seats.
+func TestSeatsCountAloneWithThoseThatTheStoreCounted(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	var down atomic.Bool
+	memory := middleware.NewMemorySeats()
+	addr := live(t, middleware.For(up).Seats(middleware.SeatsConfig{Max: 2, Key: byUser,
+		Store: storeFunc(func(ctx context.Context, key middleware.Key, most int) (func(), bool, error) {
+			if down.Load() {
+				return nil, false, errors.New("store down")
+			}
+			return memory.Take(ctx, key, most)
+		}),
+	})(up.Handler(run(echo))))
+	counted := dial(t, addr, "User", "alice")
+	counted.say("hello", "hello")
+	down.Store(true)
+	alone := dial(t, addr, "User", "alice")
+	alone.say("hello", "hello")
+	dial(t, addr, "User", "alice").wantClose(4429, noSeat)
+	counted.leave()
+	eventually(t, "its seat is free here, too", func() bool { return up.Stats().Seats == 1 })
+	again := dial(t, addr, "User", "alice")
+	again.say("hello", "hello")
+	dial(t, addr, "User", "alice").wantClose(4429, noSeat)
+	alone.leave()
+	again.leave()
+	wantEmpty(t, up)
+	down.Store(false)
+	for range 2 {
+		dial(t, addr, "User", "alice").say("hello", "hello")
+	}
+	dial(t, addr, "User", "alice").wantClose(4429, noSeat)
+}
+
 func TestSeatsMistakes(t *testing.T) {
 	_, err := middleware.NewSeats(middleware.SeatsConfig{OnFailure: 9, Timeout: -1, Name: "a\nb"})
 	if n := mistakes(t, err); n != 4 {

@@ -39,7 +39,4 @@ func (b *breaker) succeeded() {
 	}
 }
 
-// unknown is neither: the next attempt need not wait.
-func (b *breaker) unknown() { b.next.Store(0) }
-
 func (b *breaker) open() bool { return b.failures.Load() >= patience }

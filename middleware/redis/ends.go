@@ -69,17 +69,15 @@ func (s *stream) say(ctx context.Context, e entry) error {
 	if err != nil {
 		return err
 	}
-	var id string
-	err = s.fleet.ask(ctx, "say "+string(e.Kind), func(ctx context.Context) (err error) {
-		id, err = sayScript.Run(ctx, s.fleet.client, []string{s.fleet.names.ends(), s.fleet.names.maintenance()},
-			text, s.fleet.cfg.Remember.Milliseconds(), e.Kind == kindMaintenance).Text()
-		return err
-	})
+	cmd, err := s.fleet.run(ctx, s.fleet.soon(), OpSay, sayScript, []string{s.fleet.names.ends(), s.fleet.names.maintenance()},
+		text, s.fleet.cfg.Remember.Milliseconds(), e.Kind == kindMaintenance)
 	if err != nil {
 		return err
 	}
-	if at, err := parsePosition(id); err == nil {
-		s.wait(ctx, at)
+	if id, err := cmd.Text(); err == nil {
+		if at, err := parsePosition(id); err == nil {
+			s.wait(ctx, at)
+		}
 	}
 	return nil
 }

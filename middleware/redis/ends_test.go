@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/middleware"
 	fleet "github.com/wsverdict/wsverdict/middleware/redis"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
@@ -20,6 +22,7 @@ import (
 
 // A ban on one server ends the connections on all, and nobody of theirs gets in anywhere.
 func TestRevokeEndsConnectionsOnAllServers(t *testing.T) {
+	t.Parallel()
 	servers := startServers(t, 5, plan{Addrs: []string{startRedis(t).addr()}})
 	var ada, bob []*peer
 	for i, s := range servers {
@@ -44,6 +47,7 @@ func TestRevokeEndsConnectionsOnAllServers(t *testing.T) {
 
 // A server that was stopped while a ban was said applies it when it goes on.
 func TestRevokeReachesAServerThatWasStopped(t *testing.T) {
+	t.Parallel()
 	servers := startServers(t, 2, plan{Addrs: []string{startRedis(t).addr()}})
 	ada, bob := dial(t, servers[1].addr, "ada"), dial(t, servers[1].addr, "bob")
 	servers[1].signal(t, syscall.SIGSTOP)
@@ -56,9 +60,35 @@ func TestRevokeReachesAServerThatWasStopped(t *testing.T) {
 	}
 }
 
+// A ban does not slip in between: who was judged before it, and gets a connection after, is closed.
+func TestRevokeBetweenJudgementAndConnection(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, nil, startRedis(t))
+	up := &upgrade.Upgrader{}
+	f, other := join(t, client, fleet.Config{Upgraders: []*upgrade.Upgrader{up}}), join(t, client, fleet.Config{})
+	judged, goOn := make(chan struct{}), make(chan struct{})
+	c := middleware.For(up)
+	r := chi.NewRouter()
+	r.With(c.Use(policy.Func(whoever)), c.Use(f.Revocations()), c.Use(policy.Func(func(*http.Request) policy.Verdict {
+		close(judged)
+		<-goOn
+		return policy.Allow()
+	}))).Handle("/ws", up.Handler(hold))
+	s := httptest.NewServer(r)
+	defer s.Close()
+	connected := make(chan *peer)
+	go func() { connected <- dial(t, strings.TrimPrefix(s.URL, "http://"), "ada") }()
+	<-judged
+	must(t, other.Revoke(ctx(t), banned, time.Hour, user("ada")))
+	eventually(t, "the ban is known", func() bool { return f.Stats().Revocations == 1 })
+	close(goOn)
+	(<-connected).wantClosed(t, "4403 banned;do=stop")
+}
+
 // Every form of verdict arrives as it was said, and a server that starts later knows it; a lift is
 // known, too.
 func TestRevocationsOfAServerThatStartsLater(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	f := join(t, client, fleet.Config{})
 	verdicts := map[string]policy.Verdict{
@@ -102,6 +132,7 @@ func TestRevocationsOfAServerThatStartsLater(t *testing.T) {
 
 // Of several tags all count, and the policy finds out about those that a function names.
 func TestRevocationsByTags(t *testing.T) {
+	t.Parallel()
 	f := join(t, newClient(t, nil, startRedis(t)), fleet.Config{})
 	device := policy.Tag{Key: "device", Value: "phone"}
 	must(t, f.Revoke(ctx(t), banned, time.Hour, user("ada"), device))
@@ -128,6 +159,7 @@ func TestRevocationsByTags(t *testing.T) {
 
 // Who has not caught up does not know, and says so.
 func TestRevocationsBeforeTheServerIsReady(t *testing.T) {
+	t.Parallel()
 	redis := startRedis(t)
 	client := newClient(t, nil, redis)
 	redis.signal(t, syscall.SIGSTOP)
@@ -152,6 +184,7 @@ func TestRevocationsBeforeTheServerIsReady(t *testing.T) {
 
 // After the silence that was said, what is known is not trusted any more.
 func TestRevocationsAfterALongSilence(t *testing.T) {
+	t.Parallel()
 	redis := startRedis(t)
 	client := newClient(t, nil, redis)
 	f := join(t, client, fleet.Config{MaxSilence: 2 * time.Second})
@@ -164,6 +197,7 @@ func TestRevocationsAfterALongSilence(t *testing.T) {
 // End is about connections that are there, EndAll about all of them; neither concerns newcomers,
 // nor servers that start later.
 func TestEndIsForgotten(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	up := &upgrade.Upgrader{}
 	f := join(t, client, fleet.Config{Upgraders: []*upgrade.Upgrader{up}})
@@ -192,6 +226,7 @@ func TestEndIsForgotten(t *testing.T) {
 
 // What was said about connections before a server was there is not done to those that it has when it catches up.
 func TestEndIsNotAppliedAsHistory(t *testing.T) {
+	t.Parallel()
 	node := startRedis(t)
 	client := newClient(t, nil, node)
 	must(t, join(t, client, fleet.Config{}).EndAll(ctx(t), banned, 0))
@@ -217,6 +252,7 @@ func TestEndIsNotAppliedAsHistory(t *testing.T) {
 // What another version, or anybody, wrote into the stream neither stops a server nor lets somebody
 // stay who was to go.
 func TestStreamIsNotTrusted(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	errs := make(chan error, 100)
 	f := join(t, client, fleet.Config{OnError: func(err error) { errs <- err }})
@@ -238,6 +274,7 @@ func TestStreamIsNotTrusted(t *testing.T) {
 
 // The stream is bounded by age.
 func TestStreamForgets(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t, "--stream-node-max-entries", "1"))
 	f := join(t, client, fleet.Config{Remember: time.Minute})
 	const stream = "wsverdict:{fleet}:ends"

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -17,14 +16,15 @@ var (
 	ErrClosed = errors.New("fleet: closed")
 )
 
-// A Fleet is this process's part in a fleet of servers. It is safe for concurrent use. Two
-// goroutines run for it: one reads the stream of ends, the other keeps the leases of seats.
+// A Fleet is this process's part in a fleet of servers. It is safe for concurrent use. One
+// goroutine runs for it, which reads the stream of ends, and where [Fleet.Seats] are used another,
+// which keeps their leases.
 type Fleet struct {
-	client  redis.UniversalClient
-	cfg     Config
-	names   names
-	breaker breaker
-	counts  counts
+	client redis.UniversalClient
+	cfg    Config
+	names  names
+	lanes  lanes
+	counts counts
 
 	limiter     Limiter
 	seats       Seats
@@ -32,9 +32,11 @@ type Fleet struct {
 	maintenance Switch
 	stream      stream
 
-	done   context.Context // ends with Close
-	cancel context.CancelFunc
-	run    sync.WaitGroup
+	done    context.Context // ends with Close
+	cancel  context.CancelFunc
+	mu      sync.Mutex // so that nothing starts once Close waits
+	running sync.WaitGroup
+	keep    sync.Once
 }
 
 // New joins the fleet that shares client's Redis and cfg.Prefix. It does not wait for Redis, which
@@ -48,21 +50,24 @@ func New(client redis.UniversalClient, cfg Config) (*Fleet, error) {
 	}
 	f := &Fleet{client: client, cfg: cfg, names: names{cfg.Prefix, append([]byte(nil), cfg.KeySecret...)}}
 	f.done, f.cancel = context.WithCancel(context.Background())
+	f.lanes.cluster, _ = client.(*redis.ClusterClient)
 	f.limiter.init(f)
 	f.seats.init(f)
 	f.revocations.init(f)
 	f.maintenance.fleet = f
 	f.stream.init(f)
-	f.run.Go(f.stream.follow)
-	f.run.Go(f.seats.keep)
+	f.start(f.stream.follow)
 	return f, nil
 }
 
 // Limiter is the fleet's [middleware.Limiter].
 func (f *Fleet) Limiter() *Limiter { return &f.limiter }
 
-// Seats is the fleet's [middleware.SeatStore].
-func (f *Fleet) Seats() *Seats { return &f.seats }
+// Seats is the fleet's [middleware.SeatStore]. From the first call on this process keeps a lease.
+func (f *Fleet) Seats() *Seats {
+	f.keep.Do(func() { f.start(f.seats.keep) })
+	return &f.seats
+}
 
 // Revocations is who is revoked, as this process knows it.
 func (f *Fleet) Revocations() *Revocations { return &f.revocations }
@@ -80,52 +85,20 @@ func (f *Fleet) Ready() <-chan struct{} { return f.stream.ready }
 // three where Redis is gone. Seats that are still taken are free
 // for others then, so connections should be gone before: call it after [upgrade.Upgrader.Shutdown].
 func (f *Fleet) Close() error {
+	f.mu.Lock()
 	f.cancel()
-	f.run.Wait()
+	f.mu.Unlock()
+	f.running.Wait()
 	return nil
 }
 
-// ask runs a command that somebody waits for: bounded in time, and not at all while Redis is known
-// to be gone. [redis.Nil] is an answer.
-func (f *Fleet) ask(ctx context.Context, what string, command func(context.Context) error) error {
-	if f.done.Err() != nil {
-		return ErrClosed
+// start runs g until [Fleet.Close], which waits for it.
+func (f *Fleet) start(g func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done.Err() == nil {
+		f.running.Go(g)
 	}
-	if !f.breaker.allow(time.Now()) {
-		f.counts.skipped.Add(1)
-		return ErrUnavailable
-	}
-	outer := ctx
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
-	defer cancel()
-	f.counts.commands.Add(1)
-	err := command(ctx)
-	switch {
-	case err == nil || errors.Is(err, redis.Nil):
-		f.breaker.succeeded()
-		return err
-	case isReply(err):
-		f.breaker.succeeded() // it costs nobody a timeout
-	case outer.Err() != nil:
-		f.breaker.unknown() // whoever asked has gone
-	default:
-		f.breaker.failed(time.Now())
-	}
-	return f.failed(what, err)
-}
-
-// isReply says whether Redis itself answered with the error.
-func isReply(err error) bool {
-	var reply redis.Error
-	return errors.As(err, &reply)
-}
-
-// failed reports err and returns it with its place.
-func (f *Fleet) failed(what string, err error) error {
-	err = fmt.Errorf("fleet: %s: %w", what, err)
-	f.counts.errors.Add(1)
-	f.cfg.OnError(err)
-	return err
 }
 
 // pause waits, unless the Fleet is closed.

@@ -46,17 +46,17 @@ func (l *Limiter) Take(ctx context.Context, key middleware.Key, rate middleware.
 		l.fleet.counts.local.Add(1)
 		return t, nil
 	}
-	var reply []int64
-	err := l.fleet.ask(ctx, "take tokens", func(ctx context.Context) (err error) {
-		reply, err = limiterScript.Run(ctx, l.fleet.client, []string{l.fleet.names.rate(key.String())},
-			int64(rate.Interval()), rate.Capacity(), cost, ahead).Int64Slice()
-		if err == nil && len(reply) != 4 {
-			err = fmt.Errorf("%d values, want 4", len(reply))
-		}
-		return err
-	})
+	cmd, err := l.fleet.run(ctx, l.fleet.soon(), OpTakeTokens, limiterScript, []string{l.fleet.names.rate(key.String())},
+		int64(rate.Interval()), rate.Capacity(), cost, ahead)
 	if err != nil {
 		return middleware.Taken{}, err
+	}
+	reply, err := cmd.Int64Slice()
+	if err == nil && len(reply) != 4 {
+		err = fmt.Errorf("%d values, want 4", len(reply))
+	}
+	if err != nil {
+		return middleware.Taken{}, l.fleet.failed(OpTakeTokens, err)
 	}
 	t = middleware.Taken{Allowed: reply[0] == 1, Remaining: int(reply[1] + reply[3]), Wait: time.Duration(reply[2])}
 	// The wait is counted from before the question was asked: it is never over later than Redis

@@ -16,6 +16,7 @@ import (
 
 // One table, two limiters: what they say is the same to the token.
 func TestLimiterMeansWhatTheOneInMemoryDoes(t *testing.T) {
+	t.Parallel()
 	remote := join(t, newClient(t, nil, startRedis(t)), fleet.Config{}).Limiter()
 	local, err := middleware.NewMemoryLimiter(0)
 	must(t, err)
@@ -65,6 +66,7 @@ func TestLimiterMeansWhatTheOneInMemoryDoes(t *testing.T) {
 
 // Tokens come back with time: the wait that was told is enough, and not much too long.
 func TestLimiterRefills(t *testing.T) {
+	t.Parallel()
 	l := join(t, newClient(t, nil, startRedis(t)), fleet.Config{}).Limiter()
 	rate := middleware.Rate{Requests: 1, Per: 100 * time.Millisecond}
 	for range 3 {
@@ -83,6 +85,7 @@ func TestLimiterRefills(t *testing.T) {
 
 // 10,000 takes by five processes at once: exactly as many as the rate allows get through.
 func TestLimiterIsExactAcrossProcesses(t *testing.T) {
+	t.Parallel()
 	redis := startRedis(t)
 	servers := startServers(t, 5, plan{Addrs: []string{redis.addr()}})
 	results := make([]string, len(servers))
@@ -104,6 +107,7 @@ func TestLimiterIsExactAcrossProcesses(t *testing.T) {
 
 // Who was refused is refused again without a round trip, and let in when the wait is over.
 func TestLimiterDoesNotAskAgain(t *testing.T) {
+	t.Parallel()
 	f := join(t, newClient(t, nil, startRedis(t)), fleet.Config{})
 	rate := middleware.PerHour(1)
 	for range 100 {
@@ -111,8 +115,8 @@ func TestLimiterDoesNotAskAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s := f.Stats(); s.Commands != 2 || s.RatesLocally != 98 {
-		t.Errorf("%+v: want 2 commands for 100 questions", s)
+	if s := f.Stats(); s.Commands != 3 || s.RatesLocally != 98 { // the first one twice, since Redis does not know the script
+		t.Errorf("%+v: want 3 commands for 100 questions", s)
 	}
 	if got, err := f.Limiter().Take(ctx(t), key("other"), rate, 1); err != nil || !got.Allowed {
 		t.Errorf("%+v, %v: another key pays for the flood", got, err)
@@ -121,10 +125,12 @@ func TestLimiterDoesNotAskAgain(t *testing.T) {
 
 // Tokens in advance: few round trips, and never more than there are.
 func TestLimiterTakesTokensAhead(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	f, g := join(t, client, fleet.Config{TokensAhead: 50}), join(t, client, fleet.Config{TokensAhead: 50})
 	rate := middleware.Rate{Requests: 1000, Per: 24 * time.Hour}
 	allowed := 0
+	begin := time.Now()
 	for range 1000 {
 		for _, f := range []*fleet.Fleet{f, g} {
 			got, err := f.Limiter().Take(ctx(t), key("hot"), rate, 1)
@@ -134,16 +140,18 @@ func TestLimiterTakesTokensAhead(t *testing.T) {
 			}
 		}
 	}
-	if allowed > 1000 || allowed < 900 { // up to 50 can be lost on each, if a second passes
+	lost := 2 * 50 * int(1+time.Since(begin)/time.Second) // at most, of those in hand when a second is over
+	if allowed > 1000 || allowed < 1000-lost {
 		t.Errorf("%d allowed, want 1000, less what is lost in advance", allowed)
 	}
-	if commands := f.Stats().Commands + g.Stats().Commands; commands > 300 {
+	if commands := f.Stats().Commands + g.Stats().Commands; commands > 500 {
 		t.Errorf("%d commands for %d tokens", commands, allowed)
 	}
 }
 
 // What is in Redis is gone when the bucket is full again, and says nothing if that was asked for.
 func TestLimiterLeavesLittleBehind(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	l := join(t, client, fleet.Config{KeySecret: []byte(strings.Repeat("s", 16)), Prefix: "app"}).Limiter()
 	_, err := l.Take(ctx(t), key("alice@example.com"), middleware.PerMinute(60), 10)
@@ -155,7 +163,7 @@ func TestLimiterLeavesLittleBehind(t *testing.T) {
 	if ttl := client.PTTL(context.Background(), keys[0]).Val(); ttl <= 9*time.Second || ttl > 11*time.Second {
 		t.Errorf("kept for %v, want the 10 s in which ten tokens come back", ttl)
 	}
-	if all := client.Keys(context.Background(), "*").Val(); len(all) != 1+64 { // and the leases
+	if all := client.Keys(context.Background(), "*").Val(); len(all) != 1 {
 		t.Errorf("keys %q", all)
 	}
 }
@@ -163,6 +171,7 @@ func TestLimiterLeavesLittleBehind(t *testing.T) {
 // A clock of Redis's that was set back, as by a failover, costs nobody more than the tokens that
 // are missing.
 func TestLimiterWhenRedisClockIsSetBack(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	l := join(t, client, fleet.Config{}).Limiter()
 	rate := middleware.Rate{Requests: 10, Per: time.Second}

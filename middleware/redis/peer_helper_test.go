@@ -24,8 +24,13 @@ type peer struct {
 // dial connects as that user.
 func dial(t testing.TB, addr, user string) *peer {
 	t.Helper()
+	return dialURL(t, "ws://"+addr+"/ws?user="+url.QueryEscape(user))
+}
+
+func dialURL(t testing.TB, url string) *peer {
+	t.Helper()
 	d := ws.Dialer{Timeout: patience}
-	conn, buffered, _, err := d.Dial(context.Background(), "ws://"+addr+"/ws?user="+url.QueryEscape(user))
+	conn, buffered, _, err := d.Dial(context.Background(), url)
 	if err != nil {
 		t.Fatal(err)
 	}

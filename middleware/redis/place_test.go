@@ -10,6 +10,7 @@ import (
 
 // However wrong a server's clock is, what was said for an hour half an hour ago holds for another half.
 func TestClocksMayDiffer(t *testing.T) {
+	t.Parallel()
 	for _, wrong := range []time.Duration{0, time.Minute, -time.Minute, 30 * 24 * time.Hour} {
 		f := &Fleet{cfg: Config{}.withDefaults()}
 		f.revocations.init(f)
@@ -47,6 +48,7 @@ func TestClocksMayDiffer(t *testing.T) {
 // A stream that ends before our place is another one than we read so far: it is read anew, without
 // ending connections by what is history.
 func TestStreamThatLostEntries(t *testing.T) {
+	t.Parallel()
 	f := &Fleet{cfg: Config{}.withDefaults()}
 	f.stream.init(f)
 	close(f.stream.ready)

@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,10 +39,10 @@ func (n *node) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa
 // and ends it after the test.
 func startRedis(t testing.TB, args ...string) *node {
 	t.Helper()
-	need(t, "redis-server")
+	program := redisServer(t)
 	for range 10 { // the port may be taken by somebody else in between
 		n := &node{port: freePort(t), dir: t.TempDir()}
-		n.args = append([]string{"redis-server", "--port", strconv.Itoa(n.port), "--bind", "127.0.0.1", "--dir", n.dir,
+		n.args = append([]string{program, "--port", strconv.Itoa(n.port), "--bind", "127.0.0.1", "--dir", n.dir,
 			"--save", "", "--loglevel", "warning"}, args...)
 		if n.start(t) {
 			t.Cleanup(n.kill)
@@ -51,14 +53,17 @@ func startRedis(t testing.TB, args ...string) *node {
 	return nil
 }
 
-func need(t testing.TB, program string) {
+// redisServer is the program: another one, such as valkey-server, if the environment names it.
+func redisServer(t testing.TB) string {
 	t.Helper()
+	program := cmp.Or(os.Getenv("WSVERDICT_REDIS_SERVER"), "redis-server")
 	if _, err := exec.LookPath(program); err != nil {
 		if os.Getenv("WSVERDICT_REQUIRE_ALL") != "" {
-			t.Fatalf("%s is not installed (Debian: apt install %s)", program, program)
+			t.Fatalf("%s is not installed (Debian: apt install redis-server)", program)
 		}
-		t.Skipf("%s is not installed (Debian: apt install %s)", program, program)
+		t.Skipf("%s is not installed (Debian: apt install redis-server)", program)
 	}
+	return program
 }
 
 func (n *node) start(t testing.TB) bool {
@@ -104,7 +109,10 @@ func (n *node) kill() {
 	<-n.exited
 }
 
-// freePort leaves room for a Cluster's bus, which is 10,000 above.
+var ports sync.Map // that were given out
+
+// freePort leaves room for a Cluster's bus, which is 10,000 above. It gives none twice, since tests
+// run at the same time.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for {
@@ -114,7 +122,8 @@ func freePort(t testing.TB) int {
 		}
 		port := l.Addr().(*net.TCPAddr).Port
 		l.Close()
-		if port = 20000 + port%25000; free(port) && free(port+10000) {
+		port = 20000 + port%25000
+		if _, taken := ports.LoadOrStore(port, true); !taken && free(port) && free(port+10000) {
 			return port
 		}
 	}
@@ -156,17 +165,20 @@ func command(t testing.TB, c redis.UniversalClient, args ...any) any {
 }
 
 // startCluster is three masters on loopback.
-func startCluster(t testing.TB) []*node {
+func startCluster(t testing.TB, args ...string) []*node {
 	t.Helper()
-	need(t, "redis-cli")
 	var nodes []*node
-	args := []string{"--cluster", "create"}
-	for range 3 {
-		n := startRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-		nodes, args = append(nodes, n), append(args, n.addr())
-	}
-	if out, err := exec.Command("redis-cli", append(args, "--cluster-yes")...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	const slots, masters = 16384, 3
+	for i := range masters {
+		n := startRedis(t, append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "2000"}, args...)...)
+		one := redis.NewClient(&redis.Options{Addr: n.addr()})
+		must(t, one.ClusterAddSlotsRange(ctx(t), slots*i/masters, slots*(i+1)/masters-1).Err())
+		must(t, one.Do(ctx(t), "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
+		if i > 0 {
+			must(t, one.ClusterMeet(ctx(t), "127.0.0.1", strconv.Itoa(nodes[0].port)).Err())
+		}
+		one.Close()
+		nodes = append(nodes, n)
 	}
 	c := newClient(t, nil, nodes...)
 	eventually(t, "the Cluster is whole", func() bool {
@@ -183,9 +195,8 @@ func startCluster(t testing.TB) []*node {
 // startSentinel watches over a master, which has a replica.
 func startSentinel(t testing.TB) (master *node, sentinels []*node) {
 	t.Helper()
-	need(t, "redis-sentinel")
 	master = startRedis(t)
-	startRedis(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(master.port))
+	startRedis(t, "--replicaof", "127.0.0.1", strconv.Itoa(master.port))
 	c := newClient(t, nil, master)
 	eventually(t, "the replica is there", func() bool { return command(t, c, "WAIT", 1, 1000) == int64(1) })
 	for range 3 {
@@ -196,9 +207,9 @@ func startSentinel(t testing.TB) (master *node, sentinels []*node) {
 		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		n.args = []string{"redis-sentinel", file}
+		n.args = []string{redisServer(t), file, "--sentinel"}
 		if !n.start(t) {
-			t.Fatal("no redis-sentinel came up")
+			t.Fatal("no sentinel came up")
 		}
 		t.Cleanup(n.kill)
 		sentinels = append(sentinels, n)

@@ -88,16 +88,22 @@ func (s *Seats) Take(ctx context.Context, key middleware.Key, most int) (give fu
 	part := &s.parts[n]
 	seat := s.id + "." + strconv.FormatUint(s.last.Add(1), 36)
 	var answer int
+	deadline := s.fleet.soon()
 	for range 2 {
-		err = s.fleet.ask(ctx, "take a seat", func(ctx context.Context) (err error) {
-			answer, err = takeScript.Run(ctx, s.fleet.client, []string{of, s.fleet.names.leases(n)},
-				s.server, seat, most, s.setLife().Milliseconds()).Int()
-			return err
-		})
-		if err != nil || answer != lapsed {
+		var cmd *redis.Cmd
+		cmd, err = s.fleet.run(ctx, deadline, OpTakeSeat, takeScript, []string{of, s.fleet.names.leases(n)},
+			s.server, seat, most, s.setLife().Milliseconds())
+		if err != nil {
 			break
 		}
-		if err := s.renew(ctx); err != nil {
+		if answer, err = cmd.Int(); err != nil {
+			err = s.fleet.failed(OpTakeSeat, err)
+			break
+		}
+		if answer != lapsed {
+			break
+		}
+		if err := s.renew(ctx, deadline); err != nil {
 			return nil, false, err
 		}
 	}
@@ -108,7 +114,7 @@ func (s *Seats) Take(ctx context.Context, key middleware.Key, most int) (give fu
 		s.give(givenSeat{seat, of, time.Now().Add(s.fleet.cfg.SeatLease)})
 		return nil, false, err
 	case answer == lapsed:
-		return nil, false, s.fleet.failed("take a seat", errors.New("the lease ran out at once"))
+		return nil, false, s.fleet.failed(OpTakeSeat, errors.New("the lease ran out at once"))
 	case answer == 0:
 		return nil, false, nil
 	}
@@ -138,7 +144,7 @@ func (s *Seats) call() {
 }
 
 // renew waits for a round over all leases.
-func (s *Seats) renew(ctx context.Context) error {
+func (s *Seats) renew(ctx context.Context, deadline time.Time) error {
 	s.mu.Lock()
 	if s.renewal == nil {
 		s.renewal = &renewal{done: make(chan struct{})}
@@ -146,7 +152,7 @@ func (s *Seats) renew(ctx context.Context) error {
 	r := s.renewal
 	s.mu.Unlock()
 	s.call()
-	ctx, cancel := context.WithTimeout(ctx, s.fleet.cfg.Timeout)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	select {
 	case <-r.done:

@@ -44,7 +44,7 @@ func (s *Seats) keep() {
 		s.mu.Unlock()
 		wait = time.Until(due)
 		if err != nil {
-			s.fleet.failed("keep seats", err)
+			s.fleet.failed(OpKeepSeats, err)
 			s.fleet.pause(period / 10)
 			continue
 		}
@@ -139,7 +139,7 @@ func (s *Seats) leave() {
 		}
 	})
 	if err != nil {
-		s.fleet.failed("leave seats", err)
+		s.fleet.failed(OpKeepSeats, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 // Never more than the maximum at once, wherever they are, and each seat that is given back is free
 // at once.
 func TestSeatsAreExactUnderConcurrency(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	members := []*fleet.Fleet{join(t, client, fleet.Config{}), join(t, client, fleet.Config{}), join(t, client, fleet.Config{})}
 	const most = 7
@@ -64,6 +66,7 @@ func TestSeatsAreExactUnderConcurrency(t *testing.T) {
 
 // Whatever number of servers they are on: three connections each, and the fourth is told why.
 func TestSeatsAcrossProcesses(t *testing.T) {
+	t.Parallel()
 	servers := startServers(t, 2, plan{Addrs: []string{startRedis(t).addr()}})
 	first := dial(t, servers[0].addr, "ada")
 	dial(t, servers[1].addr, "ada")
@@ -77,6 +80,7 @@ func TestSeatsAcrossProcesses(t *testing.T) {
 
 // The seats of a server that was killed come back with its lease; those of the others stay taken.
 func TestSeatsOfAKilledServerComeBack(t *testing.T) {
+	t.Parallel()
 	servers := startServers(t, 2, plan{Addrs: []string{startRedis(t).addr()}, SeatLease: time.Second})
 	dial(t, servers[0].addr, "ada")
 	dial(t, servers[0].addr, "ada")
@@ -92,8 +96,44 @@ func TestSeatsOfAKilledServerComeBack(t *testing.T) {
 	}
 }
 
+// A server that was stopped for longer than its lease counts its connections again when it goes on:
+// until enough of them are gone there are more than the maximum, and nobody new gets in.
+func TestSeatsOfAServerThatWasStoppedForLong(t *testing.T) {
+	t.Parallel()
+	node := startRedis(t)
+	client := newClient(t, nil, node)
+	servers := startServers(t, 2, plan{Addrs: []string{node.addr()}, SeatLease: time.Second})
+	old := []*peer{dial(t, servers[0].addr, "ada"), dial(t, servers[0].addr, "ada")}
+	servers[0].signal(t, syscall.SIGSTOP)
+	var young []*peer
+	eventually(t, "its seats are free", func() bool {
+		if p := dial(t, servers[1].addr, "ada"); p.alive() {
+			young = append(young, p)
+		}
+		return len(young) == 3
+	})
+	servers[0].signal(t, syscall.SIGCONT)
+	eventually(t, "its connections are counted again", func() bool {
+		sets := client.Keys(ctx(t), "wsverdict:seats:*").Val()
+		return len(sets) == 1 && client.ZCard(ctx(t), sets[0]).Val() == 5
+	})
+	for _, p := range append(old, young...) {
+		if !p.alive() {
+			t.Error("a connection was closed for it")
+		}
+	}
+	old[0].Close()
+	old[1].Close()
+	for _, s := range servers {
+		dial(t, s.addr, "ada").wantClosed(t, "4429 too_many_connections")
+	}
+	young[0].Close()
+	eventually(t, "there is room", func() bool { return dial(t, servers[0].addr, "ada").alive() })
+}
+
 // Leaving gives them back at once.
 func TestSeatsAreFreeAfterClose(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	f, g := join(t, client, fleet.Config{}), join(t, client, fleet.Config{})
 	_, ok, err := f.Seats().Take(ctx(t), key("ada"), 1)
@@ -116,6 +156,7 @@ func TestSeatsAreFreeAfterClose(t *testing.T) {
 // Seats that Redis has forgotten are stated anew, and leases are renewed by few commands, however
 // many seats there are.
 func TestSeatsSurviveRedisForgettingThem(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	f, g := join(t, client, fleet.Config{SeatLease: time.Second}), join(t, client, fleet.Config{SeatLease: time.Second})
 	for range 100 {
@@ -146,6 +187,7 @@ func TestSeatsSurviveRedisForgettingThem(t *testing.T) {
 
 // Without a seat nothing is had, and most can differ from request to request.
 func TestSeatsBounds(t *testing.T) {
+	t.Parallel()
 	f := join(t, newClient(t, nil, startRedis(t)), fleet.Config{KeySecret: []byte(strings.Repeat("s", 16))})
 	for _, most := range []int{0, -1} {
 		if _, ok, err := f.Seats().Take(ctx(t), key("ada"), most); ok || err != nil {
@@ -163,6 +205,7 @@ func TestSeatsBounds(t *testing.T) {
 
 // Whatever went wrong with a set, it is written anew when its turn comes, and so never runs out while it is in use.
 func TestSeatsAreStatedAnewInTurn(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	f := join(t, client, fleet.Config{})
 	if _, ok, err := f.Seats().Take(ctx(t), key("ada"), 1); !ok || err != nil {

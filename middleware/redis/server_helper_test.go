@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -38,6 +39,8 @@ func TestMain(m *testing.M) {
 		serve(text)
 		return
 	}
+	flag.Parse()
+	flag.Set("test.parallel", "8") // they wait more than they compute
 	os.Exit(m.Run())
 }
 
@@ -87,19 +90,14 @@ func routes(f *fleet.Fleet, up *upgrade.Upgrader) http.Handler {
 	r.With(
 		c.Use(f.Switch().Maintenance(policy.Func(admins))),
 		c.RateLimit(middleware.RateLimitConfig{Rate: middleware.PerSecond(1e6), Limiter: f.Limiter()}),
-		c.Use(policy.Func(func(r *http.Request) policy.Verdict { return policy.Allow().WithSubject(r.FormValue("user")) })),
+		c.Use(policy.Func(whoever)),
 		c.Use(f.Revocations()),
 		c.Seats(middleware.SeatsConfig{Max: 3, Key: middleware.BySubject, Store: f.Seats()}),
-	).Handle("/ws", up.Handler(func(*http.Request) (upgrade.Session, error) {
-		return func(ctx context.Context, c *upgrade.Conn) error {
-			for {
-				if _, _, err := c.Read(ctx, nil); err != nil {
-					return err
-				}
-			}
-		}, nil
-	}))
-	r.Get("/take", func(w http.ResponseWriter, r *http.Request) { // n times, by 16 at a time
+	).Handle("/ws", up.Handler(hold))
+	tickets := middleware.MustTickets(middleware.TicketsConfig{Store: f.Tickets(), Timeout: patience})
+	r.With(c.Use(policy.Func(whoever))).Handle("/mint", tickets.Handler(up))
+	r.With(c.Use(tickets), c.Use(f.Revocations())).Handle("/redeem", up.Handler(hold))
+	r.Post("/take", func(w http.ResponseWriter, r *http.Request) { // n times, by 16 at a time
 		n, _ := strconv.Atoi(r.FormValue("n"))
 		var left, allowed atomic.Int64
 		left.Store(int64(n))
@@ -121,17 +119,30 @@ func routes(f *fleet.Fleet, up *upgrade.Upgrader) http.Handler {
 		wg.Wait()
 		fmt.Fprint(w, allowed.Load())
 	})
-	r.Get("/revoke", func(w http.ResponseWriter, r *http.Request) {
+	r.Post("/revoke", func(w http.ResponseWriter, r *http.Request) {
 		if err := f.Revoke(r.Context(), banned, time.Hour, user(r.FormValue("user"))); err != nil {
 			http.Error(w, err.Error(), 500)
 		}
 	})
-	r.Get("/drain", func(w http.ResponseWriter, r *http.Request) {
+	r.Post("/drain", func(w http.ResponseWriter, r *http.Request) {
 		if err := f.Switch().Drain(r.Context(), 0); err != nil {
 			http.Error(w, err.Error(), 500)
 		}
 	})
 	return r
+}
+
+func whoever(r *http.Request) policy.Verdict { return policy.Allow().WithSubject(r.FormValue("user")) }
+
+// hold is a session that reads until its client leaves.
+func hold(*http.Request) (upgrade.Session, error) {
+	return func(ctx context.Context, c *upgrade.Conn) error {
+		for {
+			if _, _, err := c.Read(ctx, nil); err != nil {
+				return err
+			}
+		}
+	}, nil
 }
 
 // admins is the bypass of maintenance.
@@ -197,7 +208,7 @@ func (s *server) signal(t testing.TB, sig os.Signal) {
 // ask returns the answer to a plain request.
 func (s *server) ask(t testing.TB, path string) string {
 	t.Helper()
-	r, err := http.Get("http://" + s.addr + path)
+	r, err := http.Post("http://"+s.addr+path, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,6 @@ func (f *Fleet) Stats() Stats {
 		Commands: f.counts.commands.Load(), Skipped: f.counts.skipped.Load(), Errors: f.counts.errors.Load(),
 		RatesLocally: f.counts.local.Load(), Entries: f.counts.entries.Load(),
 		Seats: f.seats.held(), Revocations: f.revocations.len(),
-		Unavailable: f.breaker.open(), Silence: f.stream.silence(),
+		Unavailable: f.lanes.open(), Silence: f.stream.silence(),
 	}
 }

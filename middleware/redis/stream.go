@@ -47,7 +47,7 @@ func (s *stream) follow() {
 			_, err = s.read(blocked)
 		}
 		if err != nil && s.fleet.done.Err() == nil {
-			s.fleet.failed("follow the ends", err)
+			s.fleet.failed(OpFollow, err)
 			s.fleet.pause(retry)
 		}
 	}
@@ -161,7 +161,7 @@ func (s *stream) read(wait time.Duration) (n int, err error) {
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return 0, err
 	}
-	s.fleet.breaker.succeeded() // Redis is back, before anybody tried
+	s.fleet.lanes.to(ctx, s.fleet.names.ends()).succeeded() // Redis is back, before anybody tried
 	for _, stream := range streams {
 		for _, message := range stream.Messages {
 			id, err := parsePosition(message.ID)

@@ -38,7 +38,7 @@ func (s *stream) apply(at position, text string) {
 	}
 	s.fleet.counts.entries.Add(1)
 	if err != nil {
-		s.fleet.failed("apply an entry", fmt.Errorf("%s: %w", at, err))
+		s.fleet.failed(OpApply, fmt.Errorf("%s: %w", at, err))
 	}
 }
 

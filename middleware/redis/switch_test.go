@@ -8,6 +8,7 @@ import (
 )
 
 func TestSwitchIsSeenByAllAndByThoseThatStartLater(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	f, g := join(t, client, fleet.Config{}), join(t, client, fleet.Config{})
 	is := func(s *fleet.Switch, want bool) func() bool {
@@ -39,6 +40,7 @@ func TestSwitchIsSeenByAllAndByThoseThatStartLater(t *testing.T) {
 
 // A drain on one server ends the connections on all, and newcomers are told the same.
 func TestSwitchDrains(t *testing.T) {
+	t.Parallel()
 	p := plan{Addrs: []string{startRedis(t).addr()}}
 	servers := startServers(t, 2, p)
 	peers := []*peer{dial(t, servers[0].addr, "ada"), dial(t, servers[1].addr, "bob")}

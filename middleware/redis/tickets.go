@@ -16,30 +16,35 @@ type Tickets struct{ fleet *Fleet }
 
 var _ middleware.TicketStore = (*Tickets)(nil)
 
-var errTicketExists = errors.New("fleet: there is a ticket with that id")
+var errTicketExists = errors.New("there is a ticket with that id")
 
 // Put stores a ticket under id for ttl, in which it can be taken once. id is stored as it is: it
 // should be a hash of the secret. An id that exists is an error, which leaves the first ticket as
 // it was.
 func (t *Tickets) Put(ctx context.Context, id string, ticket []byte, ttl time.Duration) error {
-	return t.fleet.ask(ctx, "put a ticket", func(ctx context.Context) error {
-		err := t.fleet.client.SetArgs(ctx, t.fleet.names.ticket(id), ticket, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
-		if errors.Is(err, redis.Nil) {
-			return errTicketExists
-		}
-		return err
+	key := t.fleet.names.ticket(id)
+	_, err := t.fleet.ask(ctx, t.fleet.soon(), OpPutTicket, key, func(ctx context.Context, p redis.Pipeliner) redis.Cmder {
+		return p.SetArgs(ctx, key, ticket, redis.SetArgs{Mode: "NX", TTL: ttl})
 	})
+	if errors.Is(err, redis.Nil) {
+		return t.fleet.failed(OpPutTicket, errTicketExists)
+	}
+	return err
 }
 
 // Take returns the ticket and removes it in the same step: of all who ask, one gets it. ok is false
 // where there is none, or none any more. An answer that was lost on the way has used the ticket up.
 func (t *Tickets) Take(ctx context.Context, id string) (ticket []byte, ok bool, err error) {
-	err = t.fleet.ask(ctx, "take a ticket", func(ctx context.Context) (err error) {
-		ticket, err = t.fleet.client.GetDel(ctx, t.fleet.names.ticket(id)).Bytes()
-		return err
+	key := t.fleet.names.ticket(id)
+	cmd, err := t.fleet.ask(ctx, t.fleet.soon(), OpTakeTicket, key, func(ctx context.Context, p redis.Pipeliner) redis.Cmder {
+		return p.GetDel(ctx, key)
 	})
-	if errors.Is(err, redis.Nil) {
+	switch {
+	case errors.Is(err, redis.Nil):
 		return nil, false, nil
+	case err != nil:
+		return nil, false, err
 	}
+	ticket, err = cmd.(*redis.StringCmd).Bytes()
 	return ticket, err == nil, err
 }

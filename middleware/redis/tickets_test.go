@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"encoding/json"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 // Minted on one server, redeemed once on any, whoever else tries at the same time.
 func TestTicketsAreTakenOnce(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	f, g := join(t, client, fleet.Config{}), join(t, client, fleet.Config{})
 	must(t, f.Tickets().Put(ctx(t), "id", []byte("ada"), time.Minute))
@@ -45,4 +47,20 @@ func TestTicketsAreTakenOnce(t *testing.T) {
 	if _, ok, _ := g.Tickets().Take(ctx(t), "short"); ok {
 		t.Error("an expired ticket was taken")
 	}
+}
+
+// What a ticket stands for travels along: a ban finds the connection that was made with it.
+func TestTicketsAcrossProcesses(t *testing.T) {
+	t.Parallel()
+	servers := startServers(t, 2, plan{Addrs: []string{startRedis(t).addr()}})
+	var minted struct{ Ticket string }
+	must(t, json.Unmarshal([]byte(servers[0].ask(t, "/mint?user=ada")), &minted))
+	redeem := func() *peer { return dialURL(t, "ws://"+servers[1].addr+"/redeem?ticket="+minted.Ticket) }
+	ada := redeem()
+	if !ada.alive() {
+		t.Fatal("not admitted with a ticket of another server")
+	}
+	redeem().wantClosed(t, "4401")
+	servers[0].ask(t, "/revoke?user=ada")
+	ada.wantClosed(t, "4403 banned;do=stop")
 }
