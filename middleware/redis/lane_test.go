@@ -100,7 +100,7 @@ func TestLaneIsNotLeftWithoutALeader(t *testing.T) {
 		var answered, gaveUp atomic.Int64
 		var wg sync.WaitGroup
 		for range 2000 {
-			time.Sleep(time.Duration(rand.N(100)) * time.Microsecond)
+			time.Sleep(time.Duration(rand.N(2)) * time.Millisecond)
 			wg.Go(func() {
 				patience := time.Duration(rand.N(6)) * time.Millisecond // ends together with pipelines
 				begin := time.Now()
