@@ -129,7 +129,7 @@ func BenchmarkHandshake(b *testing.B) {
 			var f *fleet.Fleet
 			if rate, seats := rate, seats; bc.on {
 				client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
-				defer client.Close()
+				b.Cleanup(func() { client.Close() }) // after the fleet
 				f = join(b, client, bc.ahead)
 				rate.Limiter, seats.Store = f.Limiter(), f.Seats()
 				links = append(links, c.Use(f.Switch().Maintenance()), c.RateLimit(rate), c.Use(f.Revocations()), c.Seats(seats))

@@ -13,24 +13,24 @@ import (
 // soon is until when somebody waits who asks now.
 func (f *Fleet) soon() time.Time { return time.Now().Add(f.cfg.Timeout) }
 
-// An adder adds a command to a pipeline.
-type adder func(context.Context, redis.Pipeliner) redis.Cmder
+// A command is run on a client, or added to a pipeline.
+type command func(context.Context, redis.Cmdable) redis.Cmder
 
 // ask runs a command on key that somebody waits for: until a deadline, and not at all while that
 // key's node is known to be gone. [redis.Nil] is an answer.
-func (f *Fleet) ask(ctx context.Context, deadline time.Time, op Op, key string, add adder) (redis.Cmder, error) {
-	cmd, err := f.attempt(ctx, deadline, key, add)
+func (f *Fleet) ask(ctx context.Context, deadline time.Time, op Op, key string, run command) (redis.Cmder, error) {
+	cmd, err := f.attempt(ctx, deadline, key, run)
 	return cmd, f.report(op, err)
 }
 
 // run is ask for a script: by its hash, and by its source where Redis does not know it.
 func (f *Fleet) run(ctx context.Context, deadline time.Time, op Op, script *redis.Script, keys []string, args ...any) (*redis.Cmd, error) {
-	cmd, err := f.attempt(ctx, deadline, keys[0], func(ctx context.Context, p redis.Pipeliner) redis.Cmder {
-		return script.EvalSha(ctx, p, keys, args...)
+	cmd, err := f.attempt(ctx, deadline, keys[0], func(ctx context.Context, c redis.Cmdable) redis.Cmder {
+		return script.EvalSha(ctx, c, keys, args...)
 	})
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		cmd, err = f.attempt(ctx, deadline, keys[0], func(ctx context.Context, p redis.Pipeliner) redis.Cmder {
-			return script.Eval(ctx, p, keys, args...)
+		cmd, err = f.attempt(ctx, deadline, keys[0], func(ctx context.Context, c redis.Cmdable) redis.Cmder {
+			return script.Eval(ctx, c, keys, args...)
 		})
 	}
 	if err != nil {
@@ -39,7 +39,7 @@ func (f *Fleet) run(ctx context.Context, deadline time.Time, op Op, script *redi
 	return cmd.(*redis.Cmd), nil
 }
 
-func (f *Fleet) attempt(ctx context.Context, deadline time.Time, key string, add adder) (redis.Cmder, error) {
+func (f *Fleet) attempt(ctx context.Context, deadline time.Time, key string, run command) (redis.Cmder, error) {
 	if f.done.Err() != nil {
 		return nil, ErrClosed
 	}
@@ -51,7 +51,7 @@ func (f *Fleet) attempt(ctx context.Context, deadline time.Time, key string, add
 		return nil, ErrUnavailable
 	}
 	f.counts.commands.Add(1)
-	cmd, err := lane.ask(ctx, f.client, deadline, add)
+	cmd, err := lane.ask(ctx, f.client, deadline, run)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = context.DeadlineExceeded // it is what the socket's deadline was set to
 	}

@@ -27,7 +27,7 @@ const mostLeaders = 2
 
 // A question is a command that somebody waits for.
 type question struct {
-	add      adder
+	run      command
 	deadline time.Time   // of the pipeline, if it is to lead
 	cmd      redis.Cmder // with its answer
 
@@ -37,10 +37,10 @@ type question struct {
 	gone  bool // whoever asked
 }
 
-// ask returns the command that add adds to a pipeline, and its error. If ctx ends before, there is
-// no command, though one may still run.
-func (l *lane) ask(ctx context.Context, client redis.UniversalClient, deadline time.Time, add adder) (redis.Cmder, error) {
-	q := &question{add: add, deadline: deadline}
+// ask runs a command and returns it with its error. If ctx ends before, there is none, though it may
+// still run.
+func (l *lane) ask(ctx context.Context, client redis.UniversalClient, deadline time.Time, run command) (redis.Cmder, error) {
+	q := &question{run: run, deadline: deadline}
 	l.mu.Lock()
 	if q.leads = l.leaders < mostLeaders; q.leads {
 		l.leaders++
@@ -86,17 +86,21 @@ func (l *lane) lead(ctx context.Context, client redis.UniversalClient, q *questi
 	// Others do not lose their answer because q's client has gone.
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), q.deadline)
 	defer cancel()
-	client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, q := range asked {
-			q.cmd = q.add(ctx, p)
-		}
-		return nil
-	})
-	answered := func(q *question) bool { return q.cmd.Err() == nil || isReply(q.cmd.Err()) }
-	if all := !slices.ContainsFunc(asked, func(q *question) bool { return !answered(q) }); all {
-		l.succeeded() // an error that Redis answered costs nobody a timeout
+	if len(asked) == 1 {
+		q.cmd = q.run(ctx, client)
 	} else {
+		client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for _, q := range asked {
+				q.cmd = q.run(ctx, p)
+			}
+			return nil
+		})
+	}
+	answered := func(q *question) bool { return q.cmd.Err() == nil || isReply(q.cmd.Err()) }
+	if slices.ContainsFunc(asked, func(q *question) bool { return !answered(q) }) {
 		l.failed(time.Now())
+	} else {
+		l.succeeded() // an error that Redis answered costs nobody a timeout
 	}
 	for _, other := range asked[1:] {
 		close(other.woken)

@@ -23,8 +23,8 @@ var errTicketExists = errors.New("there is a ticket with that id")
 // it was.
 func (t *Tickets) Put(ctx context.Context, id string, ticket []byte, ttl time.Duration) error {
 	key := t.fleet.names.ticket(id)
-	_, err := t.fleet.ask(ctx, t.fleet.soon(), OpPutTicket, key, func(ctx context.Context, p redis.Pipeliner) redis.Cmder {
-		return p.SetArgs(ctx, key, ticket, redis.SetArgs{Mode: "NX", TTL: ttl})
+	_, err := t.fleet.ask(ctx, t.fleet.soon(), OpPutTicket, key, func(ctx context.Context, c redis.Cmdable) redis.Cmder {
+		return c.SetArgs(ctx, key, ticket, redis.SetArgs{Mode: "NX", TTL: ttl})
 	})
 	if errors.Is(err, redis.Nil) {
 		return t.fleet.failed(OpPutTicket, errTicketExists)
@@ -36,8 +36,8 @@ func (t *Tickets) Put(ctx context.Context, id string, ticket []byte, ttl time.Du
 // where there is none, or none any more. An answer that was lost on the way has used the ticket up.
 func (t *Tickets) Take(ctx context.Context, id string) (ticket []byte, ok bool, err error) {
 	key := t.fleet.names.ticket(id)
-	cmd, err := t.fleet.ask(ctx, t.fleet.soon(), OpTakeTicket, key, func(ctx context.Context, p redis.Pipeliner) redis.Cmder {
-		return p.GetDel(ctx, key)
+	cmd, err := t.fleet.ask(ctx, t.fleet.soon(), OpTakeTicket, key, func(ctx context.Context, c redis.Cmdable) redis.Cmder {
+		return c.GetDel(ctx, key)
 	})
 	switch {
 	case errors.Is(err, redis.Nil):
