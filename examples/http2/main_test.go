@@ -11,5 +11,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(upgradetest.HTTP2(func() int { return chrome.Main(m) }))
+	if os.Getenv(withoutSwitch) != "" {
+		serveWithoutSwitch()
+		return
+	}
+	os.Exit(upgradetest.HTTP2(func() int {
+		defer func() { stopFirefox() }()
+		return chrome.Main(m)
+	}))
 }

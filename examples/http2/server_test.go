@@ -32,14 +32,33 @@ type service struct {
 	up     *upgrade.Upgrader
 	events *upgradetest.Recorder
 	calls  chan struct{} // a handler has returned
+	said   chan struct{} // an echo was sent
+
+	downloads chan string // the address that one was asked for from
 }
 
 // serve has /refused, /echo, /banned (which brings the tag user=eve), /expires (in a moment), /flood (sends without end) and /deaf (does
 // not read).
 func serve(t testing.TB, up *upgrade.Upgrader, configure ...func(*http.Server)) *service {
 	t.Helper()
-	s := &service{up: up, events: upgradetest.NewRecorder(), calls: make(chan struct{}, 10_000)}
-	up.Observer = s.events
+	events := upgradetest.NewRecorder()
+	s := newService(up, events)
+	s.events = events
+	for _, c := range configure {
+		c(s.Config)
+	}
+	if s.Config.Protocols != nil && s.Config.Protocols.UnencryptedHTTP2() {
+		s.Start()
+	} else {
+		s.StartTLS()
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func newService(up *upgrade.Upgrader, observer upgrade.Observer) *service {
+	s := &service{up: up, calls: make(chan struct{}, 10_000), said: make(chan struct{}, 1), downloads: make(chan string, 10)}
+	up.Observer = observer
 	ws := middleware.For(up)
 	r := chi.NewRouter()
 	r.Use(func(next http.Handler) http.Handler {
@@ -54,34 +73,26 @@ func serve(t testing.TB, up *upgrade.Upgrader, configure ...func(*http.Server)) 
 		w.Header().Set("Content-Type", "text/html")
 		io.WriteString(w, "<!doctype html><title>over HTTP/2</title>")
 	})
-	r.Get("/download", func(w http.ResponseWriter, _ *http.Request) {
+	r.Get("/download", func(w http.ResponseWriter, r *http.Request) {
+		s.downloads <- r.RemoteAddr
 		w.Header().Set("Content-Type", "application/octet-stream")
 		io.Copy(w, io.LimitReader(zeros{}, download))
 	})
 	r.Group(func(r chi.Router) {
 		r.Use(ws.Origin(middleware.SameOrigin))
-		r.With(ws.Use(policy.Func(refuse))).Handle("/refused", up.Handler(upgradetest.Run(upgradetest.Echo)))
-		r.Handle("/echo", up.Handler(upgradetest.Run(upgradetest.Echo)))
+		r.With(ws.Use(policy.Func(refuse))).Handle("/refused", up.Handler(upgradetest.Run(s.echo)))
+		r.Handle("/echo", up.Handler(upgradetest.Run(s.echo)))
 		r.With(ws.Use(policy.Func(func(*http.Request) policy.Verdict { return policy.Allow().WithTag("user", "eve") }))).
-			Handle("/banned", up.Handler(upgradetest.Run(upgradetest.Echo)))
+			Handle("/banned", up.Handler(upgradetest.Run(s.echo)))
 		r.With(ws.Use(policy.Func(func(*http.Request) policy.Verdict {
 			return policy.Allow().WithExpiry(policy.Expiry{At: time.Now().Add(300 * time.Millisecond), Owner: "test"})
-		}))).Handle("/expires", up.Handler(upgradetest.Run(upgradetest.Echo)))
+		}))).Handle("/expires", up.Handler(upgradetest.Run(s.echo)))
 		r.Handle("/flood", up.Handler(upgradetest.Run(flood)))
 		r.Handle("/deaf", up.Handler(upgradetest.Run(deaf)))
 	})
 	s.Server = httptest.NewUnstartedServer(r)
 	s.EnableHTTP2 = true
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	for _, c := range configure {
-		c(s.Config)
-	}
-	if s.Config.Protocols != nil && s.Config.Protocols.UnencryptedHTTP2() {
-		s.Start()
-	} else {
-		s.StartTLS()
-	}
-	t.Cleanup(s.Close)
 	return s
 }
 
@@ -90,6 +101,22 @@ const download = 64 << 20
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func (s *service) echo(ctx context.Context, c *upgrade.Conn) error {
+	for {
+		typ, p, err := c.Read(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if err := c.Write(ctx, typ, p); err != nil {
+			return err
+		}
+		select {
+		case s.said <- struct{}{}:
+		default:
+		}
+	}
+}
 
 func flood(ctx context.Context, c *upgrade.Conn) error {
 	for {
