@@ -42,8 +42,10 @@ import (
 
 type middlewares = []func(http.Handler) http.Handler
 
+func TestMain(m *testing.M) { os.Exit(upgradetest.HTTP2(m.Run)) }
+
 // mounts are the ways in which a chain can be mounted, each serving path. A close frame arrives as one in all of them:
-// a link knows its Upgrader, whatever stands in between.
+// a link knows its Upgrader, whatever stands in between. Those for GET have no route for an extended CONNECT.
 var mounts = []struct {
 	name string
 	path string
@@ -252,11 +254,27 @@ func newUpgrader() *upgrade.Upgrader {
 func TestEveryPolicyInEveryMount(t *testing.T) {
 	for _, mount := range mounts {
 		for _, refusal := range refusals {
-			for _, protocol := range []string{"WebSocket", "HTTP"} {
+			for _, protocol := range []string{"WebSocket", "WebSocket over HTTP/2", "HTTP"} {
 				t.Run(mount.name+"/"+refusal.name+"/"+protocol, func(t *testing.T) {
 					t.Parallel()
 					up := newUpgrader()
-					srv := serve(t, mount.make(refusal.links(middleware.For(up)), up.Handler(echo)))
+					h := mount.make(refusal.links(middleware.For(up)), up.Handler(echo))
+					if protocol == "WebSocket over HTTP/2" {
+						srv := upgradetest.ServeHTTP2(t, h)
+						for range refusal.before {
+							get(t, srv, mount.path, refusal.header)
+						}
+						c := dialHTTP2(t, srv, mount.path, refusal.header)
+						if strings.Contains(mount.name, "Get") || strings.Contains(mount.name, "ServeMux") {
+							if c.resp.StatusCode != http.StatusMethodNotAllowed {
+								t.Errorf("got %s, want 405", c.resp.Status)
+							}
+							return
+						}
+						checkWebSocket(t, c, refusal.want)
+						return
+					}
+					srv := serve(t, h)
 					for range refusal.before {
 						get(t, srv, mount.path, refusal.header)
 					}
@@ -307,8 +325,8 @@ func checkWebSocket(t *testing.T, c *client, want outcome) {
 		checkHTTP(t, c.resp, want)
 		return
 	}
-	if c.resp.StatusCode != 101 {
-		t.Fatalf("got %s, want 101", c.resp.Status)
+	if c.resp.StatusCode != c.accepted {
+		t.Fatalf("got %s, want %d", c.resp.Status, c.accepted)
 	}
 	if want.admitted {
 		if got := c.echo("hello"); got != "hello" {
@@ -412,11 +430,13 @@ func TestOnlyTheVettedValueCounts(t *testing.T) {
 		r := chi.NewRouter()
 		r.With(links...).Handle("/ws", mine.Handler(echo))
 		r.With(append(links, middleware.For(mine).Use(users))...).Handle("/denied", mine.Handler(echo))
-		srv := serve(t, r)
+		over1, over2 := serve(t, r), upgradetest.ServeHTTP2(t, r)
 		for path, want := range map[string]int{"/ws": 403, "/denied": 401} {
-			c := dial(t, srv, path, http.Header{"Origin": {"https://app.example.com"}})
-			if c.resp.StatusCode != want {
-				t.Errorf("%s%s: got %s, want %d", name, path, c.resp.Status, want)
+			origin := http.Header{"Origin": {"https://app.example.com"}}
+			for _, c := range []*client{dial(t, over1, path, origin), dialHTTP2(t, over2, path, origin)} {
+				if c.resp.StatusCode != want {
+					t.Errorf("%s%s: got %s %s, want %d", name, path, c.resp.Proto, c.resp.Status, want)
+				}
 			}
 		}
 	}
@@ -589,8 +609,9 @@ func get(t *testing.T, srv *httptest.Server, path string, header http.Header) *h
 // A client has been answered.
 type client struct {
 	*upgradetest.Client
-	t    *testing.T
-	resp *http.Response
+	t        *testing.T
+	resp     *http.Response
+	accepted int // the status of an acceptance
 }
 
 // dial sends a valid handshake with further fields.
@@ -604,7 +625,15 @@ func dial(t *testing.T, srv *httptest.Server, path string, header http.Header) *
 func raw(t *testing.T, srv *httptest.Server, path string, header http.Header) *client {
 	t.Helper()
 	c := upgradetest.Handshake(t, srv.Listener.Addr().String(), path, header)
-	return &client{c, t, c.Response}
+	return &client{c, t, c.Response, http.StatusSwitchingProtocols}
+}
+
+func dialHTTP2(t *testing.T, srv *httptest.Server, path string, header http.Header) *client {
+	t.Helper()
+	all := upgradetest.Header()
+	maps.Copy(all, header)
+	c := upgradetest.HandshakeHTTP2(t, srv, path, all)
+	return &client{c, t, c.Response, http.StatusOK}
 }
 
 func (c *client) read() string {
