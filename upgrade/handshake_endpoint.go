@@ -223,7 +223,7 @@ func (c *config) admit(w http.ResponseWriter, r *http.Request, hs accepted, conn
 	c.settled.count(&v, a.outcome)
 	if c.reports(a.err, &v) {
 		c.observe(Event{Request: r, Policy: "endpoint", Verdict: v, Outcome: a.outcome, Why: a.why, Status: status,
-			Err: a.err, Duration: c.elapsed(start), Session: SessionInfo{ID: conn.id}})
+			Err: a.err, Duration: c.elapsed(start), SessionContext: conn.eventContext(), Session: SessionInfo{ID: conn.id}})
 	}
 	if admitted { // once the Observer knows
 		conn.start(taken.Conn, slices.Clone(taken.Early()), s)

@@ -42,6 +42,9 @@ type Event struct {
 	// extended CONNECT over HTTP/2 (RFC 8441).
 	ProtoMajor int
 
+	// SessionContext is, of an admission, the Context that the events about its session will have.
+	SessionContext context.Context
+
 	// Policy is the name of the link that decided ([policy.Named]), "handshake" or "origin" for the
 	// Upgrader's own checks, "endpoint" for the endpoint's function and for an admission.
 	Policy  string

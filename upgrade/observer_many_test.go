@@ -23,5 +23,5 @@ func TestObservers(t *testing.T) {
 			t.Error("nobody among the Observers was no mistake")
 		}
 	}()
-	(&upgrade.Upgrader{Observer: upgrade.Observers{first, nil}}).Stats()
+	(&upgrade.Upgrader{Observer: upgrade.Observers{first, nil}}).Handler(run(echoAll))
 }

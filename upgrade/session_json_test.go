@@ -98,7 +98,7 @@ func TestJSONCodec(t *testing.T) {
 	}
 	c.leave(1000)
 	half := &upgrade.Upgrader{Codec: upgrade.Codec{Marshal: json.Marshal}}
-	if text := panicOf(t, func() { half.Stats() }); !strings.Contains(text, "Codec") {
+	if text := panicOf(t, func() { half.Handler(run(echoAll)) }); !strings.Contains(text, "Codec") {
 		t.Errorf("panic %q", text)
 	}
 }

@@ -190,7 +190,7 @@ func TestSlowConsumer(t *testing.T) {
 
 func TestOutboxMistakes(t *testing.T) {
 	up := &upgrade.Upgrader{OutboxBytes: -1, SlowConsumer: policy.Allow()}
-	text := panicOf(t, func() { up.Stats() })
+	text := panicOf(t, func() { up.Handler(run(echoAll)) })
 	if !strings.Contains(text, "OutboxBytes") || !strings.Contains(text, "SlowConsumer") {
 		t.Errorf("panic %q", text)
 	}

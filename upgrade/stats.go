@@ -37,9 +37,13 @@ type EndedCount struct {
 	Count     uint64
 }
 
-// Stats returns a snapshot. It costs some ten microseconds, and holds up nobody.
+// Stats returns a snapshot, the zero Stats of an Upgrader that is not mounted yet. It costs some ten
+// microseconds, and holds up nobody.
 func (u *Upgrader) Stats() Stats {
-	c := u.mounted()
+	c := u.cfg.Load()
+	if c == nil {
+		return Stats{}
+	}
 	c.live.mu.Lock()
 	n := c.live.n
 	c.live.mu.Unlock()

@@ -23,9 +23,10 @@ import (
 // An Upgrader is the end of a chain: every verdict of its links ends in it. The zero value works
 // and is safe: same-origin, no subprotocols, mirrored codes, the limits below.
 //
-// Its fields are read once, when the first of its methods is called; changing them later has no
-// effect. Mistakes in them are one panic at that moment, which lists them all. An Upgrader must not
-// be copied after that. Its methods, and everything they return, are safe for concurrent use.
+// Its fields are read once, when the first of its methods other than Stats is called; changing them
+// later has no effect. Mistakes in them are one panic at that moment, which lists them all. An
+// Upgrader must not be copied after that. Its methods, and everything they return, are safe for
+// concurrent use.
 type Upgrader struct {
 	// Subprotocols are the subprotocols that this server speaks (RFC 6455 §1.9). The client's first
 	// one that is among them is chosen; a client that offers some and none of these is refused with
@@ -131,7 +132,7 @@ type Upgrader struct {
 	SeatTimeout time.Duration
 
 	once sync.Once
-	cfg  *config
+	cfg  atomic.Pointer[config]
 }
 
 // A config is an Upgrader's fields, checked and in the form that requests need.
@@ -172,11 +173,12 @@ const defaultMaxLingering = 1024
 
 // mounted returns the configuration, reading the fields at the first call.
 func (u *Upgrader) mounted() *config {
-	u.once.Do(func() { u.cfg = u.read() })
-	if u.cfg == nil {
+	u.once.Do(func() { u.cfg.Store(u.read()) })
+	c := u.cfg.Load()
+	if c == nil {
 		panic("upgrade: Upgrader: mounted after a mistake in its fields was reported")
 	}
-	return u.cfg
+	return c
 }
 
 func (u *Upgrader) read() *config {
