@@ -12,6 +12,21 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
+// Asking an Upgrader that is not mounted yet fixes nothing: its fields can still be set.
+func TestStatsBeforeMounting(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	if s := up.Stats(); s.Live != 0 || s.Lingering != 0 || s.Seats != 0 || s.Settled != nil || s.Ended != nil {
+		t.Errorf("got %+v", s)
+	}
+	told := newRecorder()
+	up.Observer = told
+	_, res := handshake(t, newServer(t, up.Use(always(policy.Reject(4403, "no")))(forbidden(t))))
+	wantStatus(t, res, 403)
+	if e := told.Next(t); e.Verdict.Slug() != "no" || len(up.Stats().Settled) != 1 {
+		t.Errorf("told %+v, %+v", e, up.Stats())
+	}
+}
+
 func TestStats(t *testing.T) {
 	up := &upgrade.Upgrader{}
 	addr := newServer(t, up.Handler(run(echoAll)))

@@ -60,6 +60,9 @@ func TestSessionContextCarriesARequestID(t *testing.T) {
 		if kind != upgrade.Settled && e.Context.Err() != nil {
 			t.Errorf("%v: its context is cancelled", kind)
 		}
+		if kind == upgrade.Settled && (e.SessionContext == nil || chimiddleware.GetReqID(e.SessionContext) != "abc") {
+			t.Errorf("%v: its session's context is %v", kind, e.SessionContext)
+		}
 	}
 	if n := strings.Count(log.String(), "request=abc"); n != 3 {
 		t.Errorf("%d lines have the id:\n%s", n, log.String())

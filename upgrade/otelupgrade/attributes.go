@@ -85,7 +85,7 @@ func handshakeAttributes(e *upgrade.Event, route, fault string) []attribute.KeyV
 }
 
 func sessionAttributes(e *upgrade.Event, route string) []attribute.KeyValue {
-	return withRoute([]attribute.KeyValue{networkProtocol, sessionIDKey.Int64(int64(e.Session.ID))}, route)
+	return withRoute([]attribute.KeyValue{semconv.NetworkProtocolName("websocket"), sessionIDKey.Int64(int64(e.Session.ID))}, route)
 }
 
 func endAttributes(e *upgrade.Event, fault string) []attribute.KeyValue {

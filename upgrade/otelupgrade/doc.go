@@ -9,19 +9,20 @@
 //
 // # Spans
 //
-// A handshake, or any other request that a link denied, has a span "websocket handshake" with the
-// route. It is a child of the request's current span, otelhttp's say, and begins where the deciding
-// link was entered. It is an error where the verdict's status is 5xx and where the connection was
-// lost before the answer was written; a user who was refused is none. The request's own span, and
-// otelhttp's metrics of the request, get wsverdict.outcome as well.
+// A handshake has a span "websocket handshake" with the route, an ordinary request that was denied
+// one that is named "verdict" and is like it. It is a child of the request's current span, otelhttp's
+// say, and begins where the deciding link was entered. It is an error where the verdict's status is
+// 5xx and where the connection was lost before the answer was written; a user who was refused is
+// none. The request's own span, and otelhttp's metrics of the request, get wsverdict.outcome as well.
 //
 // A session has a span "websocket session" with the route. It is the root of a trace of its own,
 // since it may outlive the request by days, and links to the handshake's span. The session's context
 // carries it: what the session starts are its children. It is an error if the session panicked, or
 // ended with an error or with a 5xx that is not 503, which is how restarts and maintenance end it.
 //
-// Both have the verdict as an event wsverdict.verdict, and a panic as an event exception. A
-// judgement of a policy on trial is an event wsverdict.shadowed of the request's span.
+// Both have the verdict as an event wsverdict.verdict, and a panic as an event exception. An expiry
+// that is near is an event wsverdict.expiring of the session's span, a judgement of a policy on trial
+// an event wsverdict.shadowed of the request's.
 //
 // # Metrics
 //

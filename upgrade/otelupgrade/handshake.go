@@ -17,7 +17,7 @@ import (
 // settled makes the span of a handshake in hindsight: it has just ended.
 func (o *Observer) settled(e *upgrade.Event) {
 	end, route, fault := time.Now(), routeOf(e.Request), handshakeFault(e)
-	ctx, span := o.tracer.Start(e.Context, named("websocket handshake", route), trace.WithTimestamp(end.Add(-e.Duration)))
+	ctx, span := o.tracer.Start(e.Context, named(kindOf(e), route), trace.WithTimestamp(end.Add(-e.Duration)))
 	if span.IsRecording() {
 		span.SetAttributes(handshakeAttributes(e, route, fault)...)
 		addException(span, e.Verdict.Cause())
@@ -67,11 +67,16 @@ func addException(span trace.Span, err error) {
 	}
 }
 
+// kindOf tells a handshake from an ordinary request behind the same links.
+func kindOf(e *upgrade.Event) string {
+	if asksForUpgrade(e.Request) || e.Why == upgrade.WhyHTTP2 {
+		return "websocket handshake"
+	}
+	return "verdict"
+}
+
 // routeOf is the pattern that a router matched, without method and host, as otelhttp has it.
 func routeOf(r *http.Request) string {
-	if r == nil {
-		return ""
-	}
 	at := strings.IndexByte(r.Pattern, '/')
 	if at < 0 {
 		return ""

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +19,6 @@ import (
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
-	"github.com/wsverdict/wsverdict/upgrade/otelupgrade"
 	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
@@ -108,6 +109,22 @@ func TestRefusals(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An ordinary request behind the same links is no handshake.
+func TestOrdinaryRefusal(t *testing.T) {
+	b := newBackend(t)
+	up := b.upgrader()
+	addr := b.serve(t, up.Use(always(policy.Close(codes.Unauthorized, "token_missing")))(http.NotFoundHandler()))
+	res, err := http.Get("http://" + addr + "/ws/lobby")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	s := b.span(t, "verdict /ws/{room}")
+	if valueOf(s, "http.response.status_code") != int64(401) || valueOf(s, "wsverdict.why") != "no_handshake" {
+		t.Errorf("%v", s.Attributes)
 	}
 }
 
@@ -204,7 +221,7 @@ func TestHostileText(t *testing.T) {
 		c.Bye()
 	}
 	b.span(t, sessionSpan)
-	sanitised := false
+	var texts []string
 	for _, s := range b.spans.GetSpans() {
 		if !strings.HasSuffix(s.InstrumentationScope.Name, "otelupgrade") {
 			continue
@@ -213,33 +230,46 @@ func TestHostileText(t *testing.T) {
 		for _, e := range s.Events {
 			list = append(list, e.Attributes...)
 		}
-		all := s.Name + s.Status.Description + encoded(list)
-		if !utf8.ValidString(all) || strings.Contains(all, "evil") {
-			t.Errorf("%q", all)
+		texts = append(texts, s.Name, s.Status.Description)
+		for _, a := range list {
+			texts = append(texts, a.Value.Emit())
 		}
-		sanitised = sanitised || strings.Contains(all, "name\uFFFD")
-	}
-	if !sanitised {
-		t.Error("no span has the policy's name")
 	}
 	for _, name := range []string{"wsverdict.handshake.refusals", "wsverdict.shadowed", "wsverdict.connection.duration"} {
-		for labels := range b.points(t, name) {
-			if !utf8.ValidString(labels) || strings.Contains(labels, "evil") {
-				t.Errorf("%s: %q", name, labels)
+		for _, labels := range b.labels(t, name) {
+			for _, a := range labels {
+				texts = append(texts, a.Value.Emit())
 			}
+		}
+	}
+	if !slices.Contains(texts, "name\uFFFD") {
+		t.Errorf("the policy's name is missing: %q", texts)
+	}
+	for _, text := range texts {
+		if !utf8.ValidString(text) || strings.Contains(text, "evil") {
+			t.Errorf("%q", text)
 		}
 	}
 }
 
-// With the global providers, and nobody who set them, it does nothing and breaks nothing.
-func TestGlobalProviders(t *testing.T) {
-	telemetry, err := otelupgrade.New(otelupgrade.Config{})
+// A program that makes up slugs loses no count, and the SDK's bound on attributes holds.
+func TestMadeUpSlugs(t *testing.T) {
+	b := newBackend(t)
+	r, err := http.NewRequest("GET", "/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	up := &upgrade.Upgrader{Observer: telemetry, SessionContext: telemetry.SessionContext}
-	c := upgradetest.Open(t, otelupgrade.NewHandler(up.Handler(upgradetest.Run(upgradetest.Echo)), "test"), "/")
-	c.Say("hello", "hello")
-	c.Leave(1000)
-	upgradetest.WantEmpty(t, up)
+	const n = 2500
+	for i := range n {
+		b.Observe(upgrade.Event{Request: r, Context: t.Context(), Outcome: upgrade.Closed,
+			Verdict: policy.Close(codes.Forbidden, fmt.Sprintf("made_up_%d", i))})
+	}
+	points := b.points(t, "wsverdict.handshake.refusals")
+	var sum int64
+	for _, value := range points {
+		sum += value
+	}
+	if len(points) > 2000 || sum != n {
+		t.Errorf("%d of %d are counted in %d rows", sum, n, len(points))
+	}
 }

@@ -3,6 +3,7 @@ package otelupgrade_test
 import (
 	"bytes"
 	"context"
+	"iter"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -120,29 +121,51 @@ const (
 // were.
 func (b *backend) points(t testing.TB, name string) map[string]int64 {
 	t.Helper()
+	points := map[string]int64{}
+	for labels, value := range b.data(t, name) {
+		points[encoded(labels)] = value
+	}
+	return points
+}
+
+// labels returns the attributes of an instrument's data.
+func (b *backend) labels(t testing.TB, name string) (all [][]attribute.KeyValue) {
+	t.Helper()
+	for labels := range b.data(t, name) {
+		all = append(all, labels)
+	}
+	return all
+}
+
+func (b *backend) data(t testing.TB, name string) iter.Seq2[[]attribute.KeyValue, int64] {
+	t.Helper()
 	var all metricdata.ResourceMetrics
 	if err := b.reader.Collect(context.Background(), &all); err != nil {
 		t.Fatal(err)
 	}
-	points := map[string]int64{}
-	for _, scope := range all.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			if m.Name != name {
-				continue
-			}
-			switch data := m.Data.(type) {
-			case metricdata.Sum[int64]:
-				for _, p := range data.DataPoints {
-					points[encoded(p.Attributes.ToSlice())] = p.Value
+	return func(yield func([]attribute.KeyValue, int64) bool) {
+		for _, scope := range all.ScopeMetrics {
+			for _, m := range scope.Metrics {
+				if m.Name != name {
+					continue
 				}
-			case metricdata.Histogram[float64]:
-				for _, p := range data.DataPoints {
-					points[encoded(p.Attributes.ToSlice())] = int64(p.Count)
+				switch data := m.Data.(type) {
+				case metricdata.Sum[int64]:
+					for _, p := range data.DataPoints {
+						if !yield(p.Attributes.ToSlice(), p.Value) {
+							return
+						}
+					}
+				case metricdata.Histogram[float64]:
+					for _, p := range data.DataPoints {
+						if !yield(p.Attributes.ToSlice(), int64(p.Count)) {
+							return
+						}
+					}
 				}
 			}
 		}
 	}
-	return points
 }
 
 // encoded is "key=value key=value", in the order of the keys.

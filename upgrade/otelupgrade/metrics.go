@@ -17,6 +17,7 @@ type metrics struct {
 	shadowed   metric.Int64Counter
 	active     metric.Int64UpDownCounter
 	connection metric.Float64Histogram
+	labels     labelCache
 }
 
 func newMetrics(meter metric.Meter) (*metrics, error) {
@@ -39,16 +40,11 @@ func newMetrics(meter metric.Meter) (*metrics, error) {
 
 // settled counts a handshake. ctx has its span, for exemplars.
 func (m *metrics) settled(ctx context.Context, e *upgrade.Event, route, fault string) {
-	outcome := outcomeKey.String(e.Outcome.String())
-	m.handshake.Record(ctx, e.Duration.Seconds(), with(withFault(withRoute([]attribute.KeyValue{outcome}, route), fault)))
-	if e.Outcome == upgrade.Admitted {
-		return
+	labels := m.labels.of(e, route, fault)
+	m.handshake.Record(ctx, e.Duration.Seconds(), labels.duration...)
+	if e.Outcome != upgrade.Admitted {
+		m.refusals.Add(ctx, 1, labels.refusal...)
 	}
-	labels := append(withRoute(verdictLabels(e), route), outcome)
-	if e.Why != 0 {
-		labels = append(labels, whyKey.String(e.Why.String()))
-	}
-	m.refusals.Add(ctx, 1, with(labels))
 }
 
 func (m *metrics) started(ctx context.Context, route string) {

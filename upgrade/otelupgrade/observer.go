@@ -52,6 +52,8 @@ func (o *Observer) Observe(e upgrade.Event) {
 		o.shadowed(&e)
 	case upgrade.Started:
 		o.started(&e)
+	case upgrade.Expiring:
+		o.expiring(&e)
 	case upgrade.Panicked:
 		o.panicked(&e)
 	case upgrade.Ended:

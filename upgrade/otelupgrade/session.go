@@ -7,7 +7,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	otelcodes "go.opentelemetry.io/otel/codes"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -75,6 +74,12 @@ func (o *Observer) started(e *upgrade.Event) {
 	o.metrics.started(e.Context, s.route)
 }
 
+func (o *Observer) expiring(e *upgrade.Event) {
+	if s := o.sessionIn(e.Context); s != nil && s.IsRecording() {
+		s.AddEvent("wsverdict.expiring", trace.WithAttributes(verdictAttributes(e)...))
+	}
+}
+
 func (o *Observer) panicked(e *upgrade.Event) {
 	if s := o.sessionIn(e.Context); s != nil {
 		addException(s, e.Err)
@@ -115,5 +120,3 @@ func sessionFault(e *upgrade.Event) string {
 	}
 	return "session_error"
 }
-
-var networkProtocol = semconv.NetworkProtocolName("websocket")

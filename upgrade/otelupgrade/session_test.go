@@ -6,12 +6,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gobwas/ws"
 	"go.opentelemetry.io/otel/attribute"
 	otelcodes "go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/gobwas/ws"
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
@@ -127,6 +128,7 @@ func TestSessionEnds(t *testing.T) {
 			c.Send(ws.NewFrame(3, true, nil))
 			c.ReadClose()
 		}, 1002, "server", "", ""},
+		{"a client with an error of its own", until, func(_ *upgrade.Upgrader, c *upgradetest.Client) { c.Leave(1011) }, 1011, "client", "", ""},
 		{"a client that is gone", until, func(_ *upgrade.Upgrader, c *upgradetest.Client) { c.Close() }, 1006, "network", "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -160,8 +162,9 @@ func TestSessionEnds(t *testing.T) {
 	}
 }
 
-// What SessionContext was told before the session began is there.
-func TestAttributesOfPolicies(t *testing.T) {
+// A SessionContext of the user's own, around ours: what it tells the span before the session begins is
+// there, and a span that it puts on top is no parent.
+func TestOwnSessionContext(t *testing.T) {
 	b := newBackend(t)
 	up := &upgrade.Upgrader{Observer: b, SessionContext: func(ctx context.Context, r *http.Request) context.Context {
 		ctx = b.SessionContext(ctx, r)
@@ -169,13 +172,32 @@ func TestAttributesOfPolicies(t *testing.T) {
 		if span := trace.SpanFromContext(ctx); span.IsRecording() {
 			span.SetAttributes(attribute.String("tenant", subject))
 		}
-		return ctx
+		return trace.ContextWithSpanContext(ctx, trace.SpanContextFromContext(r.Context()))
 	}}
 	addr := b.serve(t, up.Use(always(policy.Allow().WithSubject("acme")))(up.Handler(upgradetest.Run(upgradetest.Echo))))
 	upgradetest.Handshake(t, addr, "/ws/lobby", upgradetest.Header()).Leave(1000)
-	if s := b.span(t, sessionSpan); valueOf(s, "tenant") != "acme" {
-		t.Errorf("%v", s.Attributes)
+	if s := b.span(t, sessionSpan); valueOf(s, "tenant") != "acme" || s.Parent.IsValid() {
+		t.Errorf("%v, below %v", s.Attributes, s.Parent.SpanID())
 	}
+}
+
+func TestExpiring(t *testing.T) {
+	b := newBackend(t)
+	up := b.upgrader()
+	up.ExpiryNotice = 2 * time.Hour
+	told := upgradetest.NewRecorder()
+	up.Observer = upgrade.Observers{b, told}
+	soon := policy.Allow().WithExpiry(policy.Expiry{At: time.Now().Add(time.Hour), Owner: "test"})
+	addr := b.serve(t, up.Use(always(soon))(up.Handler(upgradetest.Run(upgradetest.Echo))))
+	c := upgradetest.Handshake(t, addr, "/ws/lobby", upgradetest.Header())
+	told.Until(t, upgrade.Expiring)
+	c.Leave(1000)
+	s := b.span(t, sessionSpan)
+	if len(s.Events) != 1 || s.Events[0].Name != "wsverdict.expiring" {
+		t.Fatalf("events %v", s.Events)
+	}
+	wantAttributes(t, "the event", s.Events[0].Attributes,
+		"wsverdict.action=refresh,wsverdict.code=4401,wsverdict.policy=session,wsverdict.slug=token_expired,wsverdict.verdict=close")
 }
 
 // Without SessionContext there are metrics, and no span that nobody could find.
@@ -185,6 +207,7 @@ func TestWithoutSessionContext(t *testing.T) {
 	addr := b.serve(t, up.Handler(upgradetest.Run(upgradetest.Echo)))
 	upgradetest.Handshake(t, addr, "/ws/lobby", upgradetest.Header()).Leave(1000)
 	upgradetest.WantEmpty(t, up)
+	b.span(t, serverSpan)
 	if n := len(b.spans.GetSpans()); n != 2 {
 		t.Errorf("%d spans", n)
 	}

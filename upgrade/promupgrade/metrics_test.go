@@ -142,6 +142,38 @@ func TestSeriesAreBounded(t *testing.T) {
 	}
 }
 
+// TestNameThatIsNoUTF8: a policy may be called anything.
+func TestNameThatIsNoUTF8(t *testing.T) {
+	metrics := promupgrade.New(&upgrade.Upgrader{})
+	for _, name := range []string{"a\xff", "a\xfe"} {
+		metrics.Observe(upgrade.Event{Policy: name, Verdict: policy.Close(codes.Forbidden, "no"), Outcome: upgrade.Closed})
+		metrics.Observe(upgrade.Event{Kind: upgrade.Shadowed, Policy: name, Verdict: policy.Close(codes.Forbidden, "no")})
+	}
+	eventually(t, metrics, "wsverdict_handshakes_total", `
+# HELP wsverdict_handshakes_total Handshakes by how they were answered; code 0 is an admission.
+# TYPE wsverdict_handshakes_total counter
+wsverdict_handshakes_total{code="4403",outcome="closed",policy="a�",slug="no",why=""} 2
+`)
+	eventually(t, metrics, "wsverdict_shadowed_total", `
+# HELP wsverdict_shadowed_total Judgements of policies on trial, which are not enforced.
+# TYPE wsverdict_shadowed_total counter
+wsverdict_shadowed_total{policy="a�",slug="no",verdict="deny"} 2
+`)
+}
+
+// TestScrapeBeforeTheFirstRoute: it freezes nothing.
+func TestScrapeBeforeTheFirstRoute(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	metrics := promupgrade.New(up)
+	eventually(t, metrics, "wsverdict_connections", "# HELP wsverdict_connections Connections that were admitted and are not gone yet.\n"+
+		"# TYPE wsverdict_connections gauge\nwsverdict_connections 0\n")
+	up.Observer = metrics
+	upgradetest.Open(t, up.Handler(upgradetest.Run(upgradetest.Echo)), "/").Leave(1000)
+	if n := testutil.CollectAndCount(metrics, "wsverdict_handshakes_total"); n != 1 {
+		t.Errorf("%d series of handshakes: the Observer came too late", n)
+	}
+}
+
 func TestLint(t *testing.T) {
 	addr, metrics := server(t)
 	visit(t, addr, "allow")

@@ -1,6 +1,7 @@
 package promupgrade
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -40,12 +41,16 @@ func (s *series) count(labels ...string) {
 	counter.(prometheus.Counter).Inc()
 }
 
-// add makes a counter. Two that add the same labels at once get the same one, and count it twice
+// add makes a counter, of labels in UTF-8: a policy's name may be anything, and the exposition format
+// is UTF-8 alone. Two that add the same labels at once get the same one, and count it twice
 // towards the bound, which is none the worse for it.
 func (s *series) add(key seriesKey, labels []string) prometheus.Counter {
 	if s.n.Add(1) > MaxSeries {
 		s.n.Add(-1)
 		return s.WithLabelValues(s.other...)
+	}
+	for i := range labels {
+		labels[i] = strings.ToValidUTF8(labels[i], "\uFFFD")
 	}
 	counter := s.WithLabelValues(labels...)
 	s.known.Store(key, counter)
