@@ -24,6 +24,9 @@
 // that is near is an event wsverdict.expiring of the session's span, a judgement of a policy on trial
 // an event wsverdict.shadowed of the request's.
 //
+// Over HTTP/2 (RFC 8441) an admission and a refusal by close frame are 200, the request's span lasts
+// as long as the connection, and otelhttp's durations say so. The spans here are as ever.
+//
 // # Metrics
 //
 //	wsverdict.handshake.duration    histogram, s    wsverdict.outcome, http.route, error.type

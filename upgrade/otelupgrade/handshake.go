@@ -69,7 +69,7 @@ func addException(span trace.Span, err error) {
 
 // kindOf tells a handshake from an ordinary request behind the same links.
 func kindOf(e *upgrade.Event) string {
-	if asksForUpgrade(e.Request) || e.Why == upgrade.WhyHTTP2 {
+	if asksForUpgrade(e.Request) || e.Request.Method == http.MethodConnect { // over HTTP/2 (RFC 8441)
 		return "websocket handshake"
 	}
 	return "verdict"
