@@ -7,4 +7,4 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(upgradetest.HTTP2(m)) }
+func TestMain(m *testing.M) { os.Exit(upgradetest.HTTP2(m.Run)) }
