@@ -232,13 +232,13 @@ func TestHostileText(t *testing.T) {
 		}
 		texts = append(texts, s.Name, s.Status.Description)
 		for _, a := range list {
-			texts = append(texts, a.Value.Emit())
+			texts = append(texts, a.Value.String())
 		}
 	}
 	for _, name := range []string{"wsverdict.handshake.refusals", "wsverdict.shadowed", "wsverdict.connection.duration"} {
 		for _, labels := range b.labels(t, name) {
 			for _, a := range labels {
-				texts = append(texts, a.Value.Emit())
+				texts = append(texts, a.Value.String())
 			}
 		}
 	}
