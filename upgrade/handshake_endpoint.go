@@ -71,7 +71,7 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, p pass) {
 		deny(refusals[fault].WithCause(err), "handshake", why)
 		return
 	}
-	if e.live.shuttingDown() {
+	if e.live.closing.Load() {
 		deny(restarting(), "shutdown", 0)
 		return
 	}

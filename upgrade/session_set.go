@@ -13,13 +13,13 @@ import (
 // tag and one wheel of timers for all of them. One goroutine turns the wheel while there are
 // connections.
 type live struct {
-	now atomic.Uint32 // ticks since start, as of the wheel's last turn
+	now     atomic.Uint32 // ticks since start, as of the wheel's last turn
+	closing atomic.Bool   // Shutdown has begun; set while mu is held
 
 	mu      sync.Mutex
 	first   *Conn
 	n       int
 	tags    map[policy.Tag]*tagged
-	closing bool          // Shutdown has begun
 	empty   chan struct{} // closed when n and leaving are 0; nil if nobody waits
 	leaving int           // connections that are gone, but not yet reported
 	turning bool
@@ -67,9 +67,10 @@ type ownedTag struct {
 
 // add puts c into the set, with its tags. It returns false when the Upgrader is being shut down.
 func (l *live) add(c *Conn, tags []ownedTag) bool {
+	room := make([]membership, len(tags)) // of all in one, and before others have to wait
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closing {
+	if l.closing.Load() {
 		return false
 	}
 	if c.place.next = l.first; l.first != nil {
@@ -77,7 +78,6 @@ func (l *live) add(c *Conn, tags []ownedTag) bool {
 	}
 	l.first = c
 	l.n++
-	room := make([]membership, len(tags)) // of all in one
 	for i, tag := range tags {
 		l.tag(c, tag, &room[i])
 	}

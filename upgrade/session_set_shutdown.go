@@ -20,12 +20,6 @@ const restartSpread = 5 * time.Second
 // restarting refuses a handshake during a shutdown: somebody else may be there already, or soon.
 func restarting() policy.Verdict { return restart.WithAfter(rand.N(restartSpread)) }
 
-func (l *live) shuttingDown() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closing
-}
-
 // Shutdown ends all sessions in good order, and then shuts the given servers down, if any. From now
 // on handshakes are refused, with 503 or 4503 restart;do=reconnect;after=… (1012 in the IANA
 // profile). The live connections are closed with the same, spread over up to half of the time that
@@ -65,7 +59,7 @@ func (u *Upgrader) shutdownSessions(ctx context.Context) error {
 	c := u.mounted()
 	l := &c.live
 	l.mu.Lock()
-	l.closing = true
+	l.closing.Store(true)
 	if l.n+l.leaving == 0 {
 		l.mu.Unlock()
 		return nil

@@ -116,7 +116,8 @@ func (c *standingConn) over(rest []byte) {
 func contention() Row {
 	row := Row{Name: "contention", Title: "Admitting and ending, by many goroutines at once", Base: "2 goroutines",
 		Note: fmt.Sprintf("A connection in memory is admitted with two tags, one of them its own, and ended by that; it has been sent its close frame when the next begins. Time is the wall clock's "+
-			"over all of them, on %d cores: it stays flat where nobody waits for another's lock longer than for a core.", runtime.GOMAXPROCS(0))}
+			"over all of them, on %d cores: it stays flat where nobody waits for another's lock longer than for a core. One lock guards the set of connections, its index by tag and its wheel of timers. "+
+			"It is not sharded: over TCP a handshake takes many times what all of this does (see the storms), nearly all of it outside that lock.", runtime.GOMAXPROCS(0))}
 	for _, n := range []int{1, 2, 8, 64} {
 		name := fmt.Sprintf("%d goroutines", n)
 		if n == 1 {

@@ -5,6 +5,10 @@
 //	go run ./examples/bench/report               all cases and the storms of package storm, many rounds in mixed order; writes docs/performance.md
 //	go run ./examples/bench/report -short -o -   fewer rounds, printed
 //
+// Where goroutines wait for each other:
+//
+//	go test -run xxx -bench Benchmark/contention -cpu 1,2,4,8,16,64 -mutexprofile mutex.out ./examples/bench
+//
 // In memory a request that a browser sent is replayed on a ResponseWriter that can be hijacked again and again ([fakeWriter]). What it
 // costs is in every figure of a row, and is that row's floor. Where thousands of connections are held, server and clients are processes of
 // their own ([Roles]). Timing fails no test; what was promised about allocations does.

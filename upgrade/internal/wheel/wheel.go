@@ -41,8 +41,9 @@ func (w *Wheel[E]) Begin() {
 // TickAt is the tick of t. It goes by how far t is from now: t may have the wall clock alone, which may
 // have been set since the start. What is further away than ticks can count comes when it comes.
 func (w *Wheel[E]) TickAt(t time.Time) uint32 {
-	away := min(time.Until(t), math.MaxInt32*Tick)
-	return uint32(max(0, time.Since(w.start)+away) / Tick)
+	now := time.Now()
+	away := min(t.Sub(now), math.MaxInt32*Tick)
+	return uint32(max(0, now.Sub(w.start)+away) / Tick)
 }
 
 // Set makes e due at a tick, or at the next one if that has passed. It replaces what was set.
