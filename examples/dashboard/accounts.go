@@ -8,6 +8,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/wsverdict/wsverdict/middleware"
+	"github.com/wsverdict/wsverdict/policy"
 )
 
 // An Account says where somebody belongs, whichever credential let them in. Who it is,
@@ -47,3 +48,5 @@ func (d *dashboard) account(r *http.Request) Account {
 	account, _ := d.services.Value(r)
 	return account
 }
+
+func tenantTag(tenant string) policy.Tag { return policy.Tag{Key: "tenant", Value: tenant} }

@@ -10,6 +10,7 @@ import (
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
+	"github.com/wsverdict/wsverdict/upgrade/otelupgrade"
 )
 
 //go:embed index.html style.css dashboard.js
@@ -47,6 +48,7 @@ func (d *dashboard) routes() chi.Router {
 		threeSeats = ws.Seats(middleware.SeatsConfig{Max: 3, Key: middleware.BySubject})
 	)
 	r := chi.NewRouter()
+	r.Use(otelupgrade.NewMiddleware("dashboard"))
 	r.Route("/t/{tenant}", func(r chi.Router) {
 		r.With(origin, perAddress, orTicket, notBanned, ofTenant, maintenance, perTenant, threeSeats).Handle("/ws", d.up.Handler(d.session))
 		r = r.With(origin, perAddress, identified, notBanned, ofTenant, maintenance, perTenant)

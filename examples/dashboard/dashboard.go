@@ -12,6 +12,7 @@ import (
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/otelupgrade"
 	"github.com/wsverdict/wsverdict/upgrade/promupgrade"
 )
 
@@ -24,18 +25,20 @@ type dashboard struct {
 	messages *middleware.RateLimit // inside sessions
 	down     middleware.Switch
 	bans     sync.Map // of subjects
-	figures  figures
 	metrics  http.Handler
+
+	mu      sync.Mutex                    // guards figures
+	figures map[string]map[string]float64 // the last ones, by tenant and name
 }
 
 // newDashboard believes an issuer, whose tokens are signed with these keys.
 func newDashboard(issuer string, keys middleware.Keys, apiKeys lookup) *dashboard {
 	d := &dashboard{
 		up:      &upgrade.Upgrader{Subprotocols: []string{"dashboard.v1", "bearer"}, MaxMessageBytes: 4 << 10},
-		figures: figures{last: map[string]map[string]float64{}},
+		figures: map[string]map[string]float64{},
 	}
 	for tenant := range plans {
-		d.figures.last[tenant] = map[string]float64{}
+		d.figures[tenant] = map[string]float64{}
 	}
 	d.users = middleware.MustJWT(middleware.JWTConfig[Claims]{
 		Keys: keys, Methods: []string{"ES256"}, Issuer: issuer, Audience: []string{"dashboard"},
@@ -56,6 +59,8 @@ func newDashboard(issuer string, keys middleware.Keys, apiKeys lookup) *dashboar
 	registry, metrics := prometheus.NewRegistry(), promupgrade.New(d.up)
 	registry.MustRegister(metrics)
 	d.metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
-	d.up.Observer = upgrade.Observers{upgrade.LogObserver(slog.Default()), metrics} // before the first link
+	traces := otelupgrade.Must(otelupgrade.New(otelupgrade.Config{})) // by the global provider
+	d.up.SessionContext = traces.SessionContext
+	d.up.Observer = upgrade.Observers{traces, upgrade.LogObserver(slog.Default()), metrics} // before the first link
 	return d
 }

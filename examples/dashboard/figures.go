@@ -3,19 +3,12 @@ package main
 import (
 	"encoding/json"
 	"net/http"
-	"sync"
 
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
 )
 
 const maxFigures = 50 // of a tenant
-
-// figures are the last ones, by tenant and name.
-type figures struct {
-	mu   sync.Mutex
-	last map[string]map[string]float64
-}
 
 // putFigure is the API for a tenant's services. What it denies has the shape of the chain's denials.
 func (d *dashboard) putFigure(w http.ResponseWriter, r *http.Request) {
@@ -31,20 +24,20 @@ func (d *dashboard) putFigure(w http.ResponseWriter, r *http.Request) {
 // it is done under the lock: whoever is welcomed meanwhile gets every figure, and the latest one
 // last.
 func (d *dashboard) publish(tenant, name string, value float64) policy.Verdict {
-	d.figures.mu.Lock()
-	defer d.figures.mu.Unlock()
-	last := d.figures.last[tenant]
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last := d.figures[tenant]
 	if _, known := last[name]; !known && len(last) == maxFigures {
 		return tooManyFigures
 	}
 	last[name] = value
-	d.broadcast(tenant, event{Type: "figures", Figures: map[string]float64{name: value}})
+	d.up.BroadcastJSON(event{Type: "figures", Figures: map[string]float64{name: value}}, tenantTag(tenant))
 	return policy.Allow()
 }
 
 // welcome is the first event of a connection.
 func (s session) welcome(c *upgrade.Conn) error {
-	s.figures.mu.Lock()
-	defer s.figures.mu.Unlock()
-	return c.SendJSON(event{Type: "welcome", User: s.user, Role: s.account.Role, Figures: s.figures.last[s.account.Tenant]})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.SendJSON(event{Type: "welcome", User: s.user, Role: s.account.Role, Figures: s.figures[s.account.Tenant]})
 }

@@ -16,6 +16,10 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	"go.opentelemetry.io/otel/sdk/trace"
+
 	"github.com/wsverdict/wsverdict/middleware/jwks"
 )
 
@@ -23,6 +27,7 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8082", "listen on this `address`")
 	ops := flag.String("ops", "127.0.0.1:8083", "serve the metrics on this `address`, which is not for the public")
 	issuer := flag.String("issuer", "", "the `URL` of an OpenID provider")
+	traces := flag.Bool("traces", false, "write traces to the standard output")
 	flag.Parse()
 	public, err := net.Listen("tcp", *addr)
 	private, failed := net.Listen("tcp", *ops)
@@ -31,6 +36,10 @@ func main() {
 	}
 	log.Printf("dashboard: open http://%s, or see its metrics at http://%s/", public.Addr(), private.Addr())
 
+	if *traces {
+		exporter, _ := stdouttrace.New(stdouttrace.WithPrettyPrint()) // in its place, and in batches, one of your collector's
+		otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(exporter)))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	var dev development
 	if *issuer == "" {

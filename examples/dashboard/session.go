@@ -57,8 +57,8 @@ func (s session) receive(ctx context.Context, c *upgrade.Conn) error {
 	}
 	switch m.Type {
 	case "note":
-		s.broadcast(s.account.Tenant, event{Type: "note", User: s.user, Text: m.Text})
-		return nil
+		_, err := s.up.BroadcastJSON(event{Type: "note", User: s.user, Text: m.Text}, tenantTag(s.account.Tenant))
+		return err
 	case "token":
 		claims, err := s.users.Renew(ctx, c, m.Token)
 		if err != nil {
@@ -71,9 +71,4 @@ func (s session) receive(ctx context.Context, c *upgrade.Conn) error {
 	default:
 		return unknownMessage
 	}
-}
-
-// broadcast waits for nobody: who reads too slowly is closed with 4408.
-func (d *dashboard) broadcast(tenant string, e event) {
-	d.up.BroadcastJSON(e, policy.Tag{Key: "tenant", Value: tenant}) // an event holds nothing that JSON cannot
 }

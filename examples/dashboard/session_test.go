@@ -136,7 +136,7 @@ func TestSlowConsumer(t *testing.T) {
 		slow, bob := co.open(t, "acme", "joe"), co.open(t, "acme", "bob")
 		text := strings.Repeat("x", 4000)
 		for i := 0; co.up.Stats().Live == 2 && i < 10_000; i++ {
-			co.broadcast("acme", event{Type: "note", User: "ada", Text: text})
+			co.up.BroadcastJSON(event{Type: "note", User: "ada", Text: text}, tenantTag("acme"))
 			hears(t, bob, `{"type":"note","user":"ada"`)
 		}
 		for f := slow.Frame(); ; f = slow.Frame() {

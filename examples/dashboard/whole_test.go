@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -46,7 +47,8 @@ func TestLines(t *testing.T) {
 type server struct {
 	cmd                   *exec.Cmd
 	addr, metrics, apiKey string
-	log                   chan string // all that it wrote, once it has ended
+	log                   chan string  // all that it wrote, once it has ended
+	traces                bytes.Buffer // likewise
 }
 
 var (
@@ -60,8 +62,9 @@ func start(t *testing.T, env ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{cmd: exec.Command(self, "-addr", "127.0.0.1:0", "-ops", "127.0.0.1:0"), log: make(chan string, 1)}
+	s := &server{cmd: exec.Command(self, "-addr", "127.0.0.1:0", "-ops", "127.0.0.1:0", "-traces"), log: make(chan string, 1)}
 	s.cmd.Env = append(append(os.Environ(), beMain+"=1"), env...)
+	s.cmd.Stdout = &s.traces
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -197,6 +200,11 @@ func TestWhole(t *testing.T) {
 	}
 	if log, err := s.wait(t); err != nil || !strings.Contains(log, "connections and requests ended (<nil>)") {
 		t.Errorf("it ended with %v, and wrote\n%s", err, log)
+	}
+	for _, want := range []string{`"websocket handshake /t/{tenant}/ws"`, `"websocket session /t/{tenant}/ws"`, `"wrong_tenant"`, `"POST /admin/bans/{user}"`} {
+		if !strings.Contains(s.traces.String(), want) {
+			t.Errorf("the traces lack %s", want)
+		}
 	}
 }
 

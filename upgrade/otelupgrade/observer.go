@@ -43,6 +43,14 @@ func New(c Config) (*Observer, error) {
 	return &Observer{c.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)), m}, nil
 }
 
+// Must is for package variables, and panics on mistakes: otelupgrade.Must(otelupgrade.New(cfg)).
+func Must(o *Observer, err error) *Observer {
+	if err != nil {
+		panic(err)
+	}
+	return o
+}
+
 // Observe records an event.
 func (o *Observer) Observe(e upgrade.Event) {
 	switch e.Kind {
