@@ -34,7 +34,7 @@ type dashboard struct {
 // newDashboard believes an issuer, whose tokens are signed with these keys.
 func newDashboard(issuer string, keys middleware.Keys, apiKeys lookup) *dashboard {
 	d := &dashboard{
-		up:      &upgrade.Upgrader{Subprotocols: []string{"dashboard.v1", "bearer"}, MaxMessageBytes: 4 << 10},
+		up:      &upgrade.Upgrader{Subprotocols: []string{"dashboard.v1", "bearer"}, MaxMessageBytes: 16 << 10},
 		figures: map[string]map[string]float64{},
 	}
 	for tenant := range plans {

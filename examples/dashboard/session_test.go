@@ -28,7 +28,7 @@ func TestMessages(t *testing.T) {
 	}{
 		{"no JSON", "hello", 4400, "message_malformed;do=stop"},
 		{"nothing known", `{"type":"dance"}`, 4400, "unknown_message;do=stop"},
-		{"too long", `{"type":"note","text":"` + strings.Repeat("x", 5000) + `"}`, 1009, ""},
+		{"too long", `{"type":"note","text":"` + strings.Repeat("x", 17_000) + `"}`, 1009, ""},
 		{"no token", `{"type":"token","token":"x"}`, 4401, "token_malformed;do=stop"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
