@@ -114,6 +114,15 @@ func NewBrake(cfg BrakeConfig) (*Brake, error) {
 	return b, nil
 }
 
+// MustBrake is [NewBrake] for package variables: it panics on mistakes.
+func MustBrake(cfg BrakeConfig) *Brake {
+	b, err := NewBrake(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
 var (
 	slowDown   = policy.Close(codes.TooManyRequests, "slow_down").WithDetail("Too many attempts. Please wait.")
 	heldBack   = slowDown.Hide()

@@ -210,6 +210,9 @@ func TestBrakeMistakes(t *testing.T) {
 	if n := mistakes(t, err); n != 6 {
 		t.Errorf("%d mistakes, want 6: %v", n, err)
 	}
+	if n := mistakes(t, panicError(t, func() { middleware.MustBrake(middleware.BrakeConfig{Warnings: 17}) })); n != 1 {
+		t.Errorf("MustBrake: %d mistakes, want 1", n)
+	}
 	b := newBrake(t, middleware.BrakeConfig{})
 	other := newBrake(t, middleware.BrakeConfig{})
 	for i, observer := range []upgrade.Observer{nil, other, upgrade.Observers{other, upgrade.Observers{}}} {

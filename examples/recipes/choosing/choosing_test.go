@@ -3,10 +3,14 @@ package choosing
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
 	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
@@ -56,4 +60,27 @@ func TestNoBrowsers(t *testing.T) {
 
 	client, _ := refuse(t, up, policy.Close(codes.Forbidden, "not_a_member"), "Origin", "")
 	client.WantStatus(t, 403, "not_a_member")
+}
+
+// A client that comes back at once is told a wait, and in the end a status, before its token is looked at.
+func TestClientsThatDoNotListen(t *testing.T) {
+	metrics := upgradetest.NewRecorder()
+	users := policy.Func(func(*http.Request) policy.Verdict { return policy.Close(codes.Unauthorized, "token_missing") })
+
+	brake := middleware.MustBrake(middleware.BrakeConfig{})
+	up := &upgrade.Upgrader{Observer: upgrade.Observers{brake, metrics}}
+
+	ws, r := middleware.For(up), chi.NewRouter()
+	r.Use(ws.Origin("https://app.example.com"), ws.Use(brake), ws.Use(users))
+
+	r.Handle("/ws", up.Handler(upgradetest.Run(upgradetest.Echo)))
+	var told []string
+	for range 16 {
+		browser, _ := upgradetest.Judge(t, r, "/ws", "Origin", "https://app.example.com")
+		told = append(told, browser.Reason+browser.Problem.Slug)
+	}
+	want := []string{"token_missing;do=refresh", "slow_down;do=backoff;after=4", "slow_down;do=backoff;after=8", "slow_down;do=backoff;after=16", "slow_down"}
+	if told = slices.Compact(told); !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
 }

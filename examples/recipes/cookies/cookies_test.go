@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/wsverdict/wsverdict/codes"
 	"github.com/wsverdict/wsverdict/examples/internal/chrome"
+	"github.com/wsverdict/wsverdict/examples/internal/recipe"
 	"github.com/wsverdict/wsverdict/examples/internal/token"
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
@@ -74,21 +73,6 @@ func signIn(t *testing.T, w http.ResponseWriter, life time.Duration) {
 		Value: token.Sign(t, AppClaims{"laptop", token.For("alice", life)})})
 }
 
-// script is the page's, as the guide has it.
-func script(t *testing.T) string {
-	t.Helper()
-	guide, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "cookies.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, _ := strings.Cut(string(guide), "\n```js\n")
-	block, _, ok := strings.Cut(block, "\n```\n")
-	if !ok {
-		t.Fatal("the guide has no script")
-	}
-	return block
-}
-
 // The page is asked for a new token, twice since the second one is short, and its one connection stays. A
 // page of the same site and another origin renews nothing, with the same cookie.
 func TestCookies(t *testing.T) {
@@ -102,7 +86,7 @@ func TestCookies(t *testing.T) {
 	var tokens, renewals atomic.Int32
 	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
 		signIn(t, w, 20*time.Second)
-		io.WriteString(w, `<script>const said = []; const show = (data) => said.push(data)</script><script type="module">`+script(t)+`</script>`)
+		io.WriteString(w, `<script>const said = []; const show = (data) => said.push(data)</script><script type="module">`+recipe.Script(t, "cookies.md")+`</script>`)
 	})
 	r.Post("/token", func(w http.ResponseWriter, _ *http.Request) {
 		if tokens.Add(1) == 1 {

@@ -4,13 +4,21 @@ package tickets
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/go-chi/chi/v5"
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/examples/internal/chrome"
+	"github.com/wsverdict/wsverdict/examples/internal/recipe"
 	"github.com/wsverdict/wsverdict/examples/internal/token"
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/upgrade"
@@ -27,7 +35,9 @@ var tickets = middleware.MustTickets(middleware.TicketsConfig{
 
 const page = "https://app.example.com"
 
-func routes(up *upgrade.Upgrader) http.Handler {
+func TestMain(m *testing.M) { os.Exit(chrome.Main(m)) }
+
+func routes(up *upgrade.Upgrader, page string) chi.Router {
 	ws, r := middleware.For(up), chi.NewRouter()
 	perUser := middleware.RateLimitConfig{Rate: middleware.PerMinute(30), Key: middleware.BySubject}
 	r.With(ws.Origin(page), ws.Use(users), ws.RateLimit(perUser)).Method("POST", "/ticket", tickets.Handler(up))
@@ -45,7 +55,7 @@ func chat(r *http.Request) (upgrade.Session, error) {
 // A page fetches a ticket with a header that a handshake cannot have, and connects with it, once.
 func TestTickets(t *testing.T) {
 	up := &upgrade.Upgrader{}
-	addr := upgradetest.Serve(t, routes(up))
+	addr := upgradetest.Serve(t, routes(up, page))
 	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+addr+"/ticket", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -77,5 +87,33 @@ func TestTickets(t *testing.T) {
 	again := connect()
 	again.WantClose(4401, "ticket_invalid;do=refresh")
 	again.Bye()
+	upgradetest.WantEmpty(t, up)
+}
+
+// The page's lines, as the guide has them, in Chromium: one fetch for each attempt.
+func TestPage(t *testing.T) {
+	var h http.Handler
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
+	addr := server.Listener.Addr().String()
+
+	up := &upgrade.Upgrader{}
+	r := routes(up, "http://"+addr)
+	script := strings.ReplaceAll(recipe.Script(t, "tickets.md"), "wss://app.example.com", "ws://"+addr)
+	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `<script type="module">
+			import { connect } from "/wsverdict.js";
+			const authorization = "Bearer %s", signIn = () => {};
+			%s</script>`, token.Sign(t, token.For("alice", time.Hour)), strings.Replace(script, "connect((", "window.socket = connect((", 1))
+	})
+	r.Handle("/wsverdict.js", codes.Script())
+	h = r
+	server.Start()
+	t.Cleanup(server.Close)
+
+	tab := chrome.Tab(t)
+	if err := chromedp.Do(tab, chromedp.Navigate("http://"+addr),
+		chromedp.Poll[chromedp.Void](`socket.outcome?.code === 1000`, chromedp.WithPollingTimeout(0))); err != nil {
+		t.Fatal(err)
+	}
 	upgradetest.WantEmpty(t, up)
 }
