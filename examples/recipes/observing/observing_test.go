@@ -30,9 +30,14 @@ func TestPrometheus(t *testing.T) {
 	metrics := promupgrade.New(up)
 	prometheus.MustRegister(metrics)
 	up.Observer = upgrade.Observers{upgrade.LogObserver(slog.Default()), metrics}
+	told := upgradetest.NewRecorder()
+	up.Observer = upgrade.Observers{up.Observer, told} // the client may have its answer earlier
 
 	browser, _ := upgradetest.Judge(t, up.Use(members)(up.Handler(upgradetest.Run(upgradetest.Echo))), "/ws")
 	browser.WantClose(t, 4403, "not_a_member;do=stop")
+	for range 2 {
+		told.Until(t, upgrade.Settled)
+	}
 	res, err := http.Get("http://" + upgradetest.Serve(t, promhttp.Handler()))
 	if err != nil {
 		t.Fatal(err)
