@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
-export const entries = { wsverdict: "index", explain: "explain", profiles: "profiles", tabs: "tabs" };
+export const entries = { wsverdict: "index", explain: "explain", profiles: "profiles", renewal: "renewal", tabs: "tabs" };
 
 /** @param {string} entry @returns {Promise<string>} */
 export async function bundle(entry) {

@@ -1,347 +1,338 @@
-import { once } from "./once.js";
-import { outbox } from "./outbox.js";
-import { outcome, REFUSED } from "./outcome.js";
+import { once, refreshOnce } from "./once.js";
+import { brief, judge, REFUSED } from "./outcome.js";
 
 /** @import { Address, Close, Connection, Data, Options, Outcome, State } from "./types.js" */
 
 const ADMITTED = "wsverdict.v1"; // stands for "no subprotocol" where only the marker was wanted
-const LONGEST = 2 ** 31 - 1; // setTimeout takes more for 0
-
-const DEFAULTS = { queue: 65536, buffer: 1000, backoff: 1000, cap: 60000, spread: 3000, stable: 10000, timeout: 20000 };
 
 /**
- * Opens a connection and keeps it, doing what the server's close codes say. It is a state machine; its table is in docs/client.md.
+ * Opens a connection and keeps it, doing what the server's close codes say. It is a loop that attempts, and then waits, refreshes or ends, as
+ * the outcome says; the table of its states is in docs/client.md.
  *
  * @param {Address} address
  * @param {Options} [options]
  * @returns {Connection}
  */
-export function connect(address, options) {
-  const o = { ...DEFAULTS, ...options };
+export function connect(address, {
+  protocols, token: asks, refresh, explain, profile = brief, tabs, signal, marker,
+  queue = 65536, buffer = 1000, backoff = 1000, cap = 60000, spread = 3000, stable = 10000, timeout = 20000,
+  WebSocket: Socket = WebSocket,
+} = {}) {
   const over = new AbortController();
-  /** @type {State} */
-  let state = "connecting";
-  /** The state's number. Whoever awaited something compares it: what was begun in another state is of the past. */
-  let turn = 0;
-  /** @type {Outcome | undefined} */
-  let last;
-  /** @type {WebSocket | undefined} */
+  /** The WebSocket of the attempt that is under way, or of what came of it. @type {any} */
   let socket;
-  /** While open: what the socket was given. @type {ReturnType<typeof outbox> | undefined} */
-  let sent;
-  /** @type {Data[]} */
-  const queue = [];
-  let queued = 0;
   /** @type {BinaryType} */
   let binaryType = "blob";
+  /** What waits for a connection. @type {Data[]} */
+  const queued = [];
+  let bytes = 0;
+  /** Of what the socket was given: what may not have left, how many messages, how many bytes. @type {Data[]} */
+  let given = [];
+  let handed = 0, total = 0;
+  /** Whether the server has let the connection in, and since when it is open. */
+  let admitted = false, since = Infinity;
+  /** What `next` has promised. @type {((value?: unknown) => void)[]} */
+  const awaited = [];
   /** What the page closed it with. @type {Close | undefined} */
   let closing;
-  /** The state's own: an attempt's end, a wait's, or the moment when a connection is stable. @type {any} */
-  let timer;
+  /** Ends the step that the loop awaits. One of an earlier step does nothing. @type {(event?: any) => void} */
+  let cut;
+  /** Ends a wait. @type {typeof cut | undefined} */
+  let wake;
   /** @type {any} */
-  let renewal;
-  // These count from the last stable connection.
-  let waits = 0, unopened = 0, refreshed = false, woken = false;
-  /** What follows the wait, when, and whether a wake may cut it: only where the network failed, and no server said when to come back. */
-  let next = attempt, retryAt = 0, cuttable = true;
+  let timer;
+  // These count from the last stable connection; unopened from the last that opened.
+  let waits = 0, refreshed = false, woken = false, unopened = 0;
   /** @type {string | undefined} */
   let token;
   let asked = 0;
 
-  const self = /** @type {Connection} */ (/** @type {unknown} */ (new (class extends EventTarget {
-    get state() { return state; }
-    get outcome() { return last; }
-    get retryAt() { return retryAt; }
+  const self = /** @type {any} */ (new (class extends EventTarget {
+    state = "connecting";
+    retryAt = 0;
     get url() { return socket?.url ?? ""; }
     get protocol() { return socket?.protocol.replace(ADMITTED, "") ?? ""; }
-    get extensions() { return socket?.extensions ?? ""; }
-    get readyState() { return /** @type {0 | 1 | 2 | 3} */ (["open", "closing", "closed"].indexOf(state) + 1); }
-    get bufferedAmount() { return queued + (socket?.bufferedAmount ?? 0); }
+    get readyState() { return ["open", "closing", "closed"].indexOf(self.state) + 1; }
+    get bufferedAmount() { return bytes + (socket?.bufferedAmount ?? 0); }
     get binaryType() { return binaryType; }
     set binaryType(type) {
       binaryType = type;
       if (socket) socket.binaryType = type;
     }
     get ready() {
-      return new Promise((resolve, reject) => {
-        const look = () => {
-          if (state == "open") resolve(self);
-          else if (state == "closed") reject(last);
-          else self.addEventListener("statechange", look, { once: true });
-        };
-        look();
-      });
+      return (async () => {
+        if (self.state == "open") return self;
+        if (self.state == "closed") throw self.outcome;
+        await next();
+        return self.ready;
+      })();
     }
     /** @param {Data} data */
     send(data) {
-      const over = closing || state == "closed";
-      if (sent && !over) return sent.send(data);
+      if (self.state == "open" && socket) return give(data);
       const size = new Blob([/** @type {BlobPart} */ (data)]).size;
-      if (over || queued + size > o.queue) throw new DOMException("no connection", "InvalidStateError");
-      queue.push(data);
-      queued += size;
+      if (self.readyState > 1 || bytes + size > queue) throw new DOMException("not open", "InvalidStateError");
+      queued.push(data);
+      bytes += size;
     }
     close(code = 1000, reason = "") {
-      if (closing || state == "closed") return;
-      const open = sent;
+      const open = self.readyState;
+      if (open > 1) return;
       socket?.close(code, reason); // throws for what no page may send
-      if (!open) socket = undefined;
       closing = { code, reason, wasClean: true };
-      begin("closing");
-      // Before there is a connection nobody has to agree.
-      timer = setTimeout(() => ended(open ? null : closing), open && o.timeout);
+      enter("closing", timeout);
+      if (!open) cut?.(closing); // before there is a connection nobody has to agree
     }
     async *[Symbol.asyncIterator]() {
-      /** @type {Event[]} */
-      const waiting = [], done = new AbortController();
-      /** @type {((value?: unknown) => void) | undefined} */
-      let wake;
-      /** @param {Event} event */
-      const take = (event) => {
-        waiting.push(event);
-        wake?.();
-      };
-      self.addEventListener("message", take, done);
-      self.addEventListener("close", take, done);
+      /** @type {MessageEvent[]} */
+      const waiting = [];
+      /** @param {MessageEvent} event */
+      const take = (event) => waiting.length > buffer || waiting.push(event);
+      self.addEventListener("message", take);
       try {
-        for (;;) {
-          if (waiting.length > o.buffer) throw new RangeError("too far behind");
-          const event = waiting.shift();
-          if (event?.type == "message") yield /** @type {MessageEvent} */ (event);
-          else if (state == "closed") return;
-          else await new Promise((resolve) => (wake = resolve));
+        while (waiting.length <= buffer) {
+          if (waiting[0]) yield waiting.shift();
+          else if (self.state == "closed") return;
+          else await next();
         }
+        throw new RangeError("too far behind");
       } finally {
-        done.abort();
+        self.removeEventListener("message", take);
       }
     }
-  })()));
+  })());
+
+  /** Resolves after the next event. */
+  const next = () => new Promise((resolve) => awaited.push(resolve));
 
   /**
-   * @param {string} type
+   * @param {Event} event
    * @param {object} [fields]
    */
-  const emit = (type, fields) => self.dispatchEvent(Object.assign(new Event(type), fields));
+  const emit = (event, fields) => {
+    self.dispatchEvent(Object.assign(event, fields));
+    awaited.splice(0).map((resolve) => resolve());
+  };
 
   /**
-   * Enters a state. What the one before had under way is of the past.
+   * Enters a state, with its timer if it has one.
    *
-   * @param {State} to
-   * @returns whether it is still this state: a handler may have closed
+   * @param {State} state
+   * @param {number} [most] after how many milliseconds it is over
    */
-  function begin(to, until = 0) {
+  function enter(state, most, then = cut) {
     clearTimeout(timer);
-    state = to;
-    retryAt = until;
-    const is = still();
-    emit("statechange");
-    return is;
-  }
-
-  const still = (mine = ++turn) => () => mine == turn;
-
-  async function attempt() {
-    next = attempt;
-    cuttable = true;
-    if (offline()) return rest(0);
-    const current = begin("connecting");
-    try {
-      await o.tabs?.turn();
-      if (!current()) return;
-      timer = setTimeout(ended, o.timeout);
-      await ask();
-      if (Number(o.expires?.(token)) <= Date.now() && current()) {
-        await refresh();
-        await ask();
-      }
-    } catch (error) {
-      if (current()) ended({ error });
-    }
-    if (!current()) return;
-    try {
-      let offer = [call(o.protocols, token) ?? []].flat();
-      if (token && !callable(address) && !callable(o.protocols)) offer.push("bearer", token);
-      if (o.marker && !offer[0]) offer = [ADMITTED];
-      if (o.marker != false && offer[0]) offer.push(REFUSED);
-      const { WebSocket = globalThis.WebSocket } = o;
-      listen(new WebSocket(call(address, token), offer), offer.includes(REFUSED));
-    } catch (raw) {
-      finish({ ...outcome(), action: "stop", raw }); // a mistake: no attempt would be any better
-    }
+    timer = most && setTimeout(then, most);
+    if (self.state == state) return;
+    self.state = state;
+    emit(new Event("statechange"));
   }
 
   /**
-   * @param {WebSocket} ws
-   * @param {boolean} marked whether a refusal would show at `open`
+   * One step of the loop: awaits what `begin` starts, or what cuts it short. Once the page has closed, there is no next.
+   *
+   * @param {() => any} begin
    */
-  function listen(ws, marked) {
-    let admitted = false;
-    socket = ws;
+  async function step(begin) {
+    const event = await Promise.race([new Promise((resolve) => (cut = resolve)), closing ?? begin()]);
+    if (closing) throw event;
+    return event;
+  }
+
+  /** The machine. What it throws is the final outcome, or what that is made of. */
+  async function run() {
+    for (;;) {
+      await rest();
+      await step(turn);
+      await rest(); // it may be offline by now
+      const end = await step(attempt);
+      drop(end);
+      let why = judge(end, profile, admitted);
+      if (++unopened == 3 && why.code == 1006) {
+        await step(() => failure(async () => (why = (await explain?.(token, over.signal)) ?? why)));
+      }
+      self.outcome = why;
+      const { action, after } = why, base = /** @type {any} */ ({ backoff, reconnect: spread })[action];
+      if (action == "refresh" && !refreshed && (refresh || asks)) {
+        while (await step(refreshing)) {
+          later(backoff);
+          await rest();
+        }
+        refreshed = true;
+        if (!after) continue;
+      } else if (base == null) throw why;
+      later(base ?? spread, after);
+    }
+  }
+
+  /** Waits for its turn among the tabs. */
+  const turn = () => failure(async () => {
+    enter("connecting");
+    await tabs?.turn();
+  });
+
+  /** @returns what its end is made of: a close event, or the error of a hook */
+  async function attempt() {
+    const mine = cut;
+    enter("connecting", timeout);
+    const failed = await failure(async () => {
+      token = await once(self, () => asks?.());
+      asked = Date.now();
+    });
+    if (failed || cut != mine || closing) return failed;
+    /** @param {any} value */
+    const call = (value) => (typeof value == "function" ? value(token) : value);
+    const url = call(address), own = call(protocols), offer = [own ?? []].flat();
+    if (token && url == address && own == protocols) offer.push("bearer", token);
+    if (marker ?? offer[0]) {
+      offer[0] ??= ADMITTED;
+      offer.push(REFUSED);
+    }
+    const ws = (socket = new Socket(url, offer));
+    admitted = false;
     ws.binaryType = binaryType;
     ws.onerror = () => {};
-    ws.onclose = (event) => ws == socket && ended(event, admitted);
-    ws.onmessage = ({ data, origin }) => {
+    ws.onmessage = (/** @type {any} */ event) => {
       if (ws != socket) return;
       admitted = true;
-      sent?.trust();
-      self.dispatchEvent(new MessageEvent("message", { data, origin }));
+      emit(new MessageEvent("message", event));
     };
     ws.onopen = () => {
-      unopened = 0;
+      unopened = -1;
       // A refusal waits for its close frame, and nothing goes into it.
-      if (ws != socket || closing || ws.protocol == REFUSED) return;
-      admitted = marked;
-      sent = outbox(ws, o.queue, o.timeout, ended);
-      if (marked) sent.trust();
-      const current = begin("open");
-      if (!current()) return;
-      timer = setTimeout(() => {
-        waits = 0;
-        refreshed = woken = false;
-      }, o.stable);
-      plan(current);
-      emit("open"); // its handlers speak first: a greeting, a token
-      if (current()) flush().map(sent.send);
+      if (ws != socket || ws.protocol == REFUSED) return;
+      admitted = offer.includes(REFUSED);
+      since = Date.now();
+      enter("open", timeout, look);
+      if (self.state != "open") return; // a handler has closed
+      emit(new Event("open")); // its handlers speak first: a greeting, a token
+      bytes = 0;
+      queued.splice(0).map(give);
     };
+    return new Promise((resolve) => (ws.onclose = resolve));
   }
-
-  const flush = () => {
-    queued = 0;
-    return queue.splice(0);
-  };
 
   /**
-   * A connection, or an attempt, is over.
+   * Looks whether bytes move.
    *
-   * @param {Close | null} [close]
-   * @param {boolean} [admitted]
+   * @param {number} [before] how many had left at the last look, if some had not
    */
-  async function ended(close, admitted) {
-    const current = still(), gone = socket, given = sent?.end();
-    clearTimeout(timer);
-    clearTimeout(renewal);
-    socket = sent = undefined;
-    gone?.close();
-    if (given?.messages.length || (given?.handed && !close?.wasClean)) emit("lost", given);
-
-    let why = outcome(close, { profile: o.profile, admitted });
-    if (closing) return finish({ ...why, action: "stop" });
-    if (why.code == 1006 && !given && ++unopened == 3) {
-      try {
-        why = (await o.explain?.(token, over.signal)) ?? why;
-      } catch {} // nobody knows
-      if (!current()) return;
-    }
-    last = why;
-    if (why.action == "backoff") wait(o.backoff);
-    else if (why.action == "reconnect") wait(o.spread);
-    else if (why.action == "refresh" && !refreshed && (o.refresh || o.token)) refreshing();
-    else finish(why);
+  function look(before) {
+    const { bufferedAmount } = socket, left = total - bufferedAmount;
+    if (bufferedAmount && left == before) cut();
+    timer = setTimeout(look, timeout, bufferedAmount ? left : -1);
   }
 
-  async function refreshing() {
-    const current = begin("refreshing");
-    try {
-      await refresh();
-    } catch {
-      if (current()) wait(o.backoff, 0, refreshing);
-    }
-    if (!current()) return;
-    refreshed = true;
-    if (last?.after) wait(o.spread);
-    else attempt();
+  /** @param {Data} data */
+  function give(data) {
+    forget();
+    const { bufferedAmount } = socket;
+    socket.send(data);
+    total += socket.bufferedAmount - bufferedAmount; // its size, as the socket counts
+    handed++;
+    given.push(data);
   }
 
-  /** One call at a time, of all connections that have the same function. */
-  const refresh = async () => {
-    const run = () => o.refresh?.(last);
-    if (o.refresh) await once(o.refresh, () => (o.tabs ? o.tabs.refresh(run, asked) : run()));
+  /** What has left is not in doubt, once the server has admitted the connection: before, it may have refused all the while. */
+  const forget = () => {
+    if (!socket.bufferedAmount && (admitted || lasted())) given = [];
   };
 
-  const ask = async () => {
-    asked = Date.now();
-    token = await once(self, () => o.token?.());
-  };
+  /** Whether the connection is stable. */
+  const lasted = () => Date.now() - since >= stable;
 
   /**
-   * Gives the server a new token over the live connection, before the old one ends.
+   * Lets go of the socket, and tells what may be lost.
    *
-   * @param {() => boolean} current
+   * @param {Close} [end]
    */
-  function plan(current) {
-    const { renew } = o, left = Number(o.expires?.(token)) - Date.now();
-    const early = Math.min(Math.max(left / 2, left - 60000), LONGEST);
-    if (!renew || !(left > 1000)) return;
-    renewal = setTimeout(async () => {
-      try {
-        await refresh();
-        if (current()) await ask();
-        if (current()) sent?.send(renew(token));
-      } catch {} // and again, when half of the time that is left has passed
-      if (current()) plan(current);
-    }, early);
+  function drop(end) {
+    if (!socket) return;
+    forget();
+    socket.close();
+    socket = undefined;
+    if (lasted()) {
+      waits = 0;
+      refreshed = woken = false;
+    }
+    if (given.length || (handed && !end?.wasClean)) emit(new Event("lost"), { messages: given, handed });
+    given = [];
+    handed = total = 0;
+    since = Infinity;
   }
 
-  function wait(base = 0, after = last?.after ?? 0, then = attempt) {
-    next = then;
-    cuttable = last?.code == 1006;
-    rest(Date.now() + after * 1000 + Math.random() * Math.min(o.cap, base * 2 ** waits++));
+  /** Resolves with an error if it failed. */
+  const refreshing = () => failure(async () => {
+    enter("refreshing");
+    await refreshOnce(refresh, self.outcome, tabs, asked);
+  });
+
+  /**
+   * Decides when to come back.
+   *
+   * @param {number} base
+   */
+  function later(base, after = 0) {
+    self.retryAt = Date.now() + after * 1000 + Math.random() * Math.min(cap, base * 2 ** waits++);
   }
 
-  /** @param {number} until */
-  function rest(until) {
-    const off = offline(), current = begin(off ? "offline" : "waiting", until);
-    const sleep = () => {
-      const left = until - Date.now();
-      if (current() && !off) timer = setTimeout(left > LONGEST ? sleep : next, Math.min(left, LONGEST));
-    };
-    sleep();
+  /** Waits until `retryAt`, and until the browser is online. After 1006 a wake cuts it: the network failed, and no server asked for the wait. */
+  async function rest() {
+    const { code, raw } = self.outcome ?? {};
+    for (let event = raw; offline() || (Date.now() < self.retryAt && !(code == 1006 && wakes(event))); ) {
+      event = await step(() => new Promise((resolve) => {
+        wake = resolve;
+        if (offline()) enter("offline");
+        else enter("waiting", Math.min(self.retryAt - Date.now(), 1e9) || 1); // of more than 2³¹ setTimeout makes 0
+      }));
+    }
+    self.retryAt = 0;
   }
 
-  /** @param {any} event */
-  function page({ type, persisted }) {
-    const wakes = type == "online" || persisted;
+  /** Whether an event of the page ends a wait. Becoming visible does so once: a page that is looked at often is no hammer. @param {any} event */
+  const wakes = ({ type, persisted } = {}) =>
+    type == "online" || persisted || (type == "visibilitychange" && !woken && (woken = !document.hidden));
+
+  /** Hears what happens to the page. @param {any} event */
+  function page(event) {
+    wake?.(event);
     // Chromium closes a page's sockets when it enters the back/forward cache, and may tell only after pageshow.
-    if (socket && !closing && (type == "offline" || (persisted && socket.readyState > 1))) ended();
-    if (state == "offline" ? type == "online" && !cuttable : state == "waiting" && type == "offline") rest(retryAt);
-    else if (cuttable && (state == "waiting" || (state == "offline" && type == "online"))) {
-      const seen = type == "visibilitychange" && !woken && document.visibilityState == "visible";
-      if (seen) woken = true;
-      if (seen || wakes) next();
-    }
+    if (event.type == "offline" || (event.persisted && socket?.readyState > 1)) cut(event);
   }
 
-  /** @param {Outcome} why */
+  /** @param {any} why an outcome, or what `closing` ended with, or an error of the options: no attempt would be any better */
   function finish(why) {
-    last = why;
+    drop(why);
+    self.outcome = why?.action ? why : { ...judge(closing && why, profile, admitted), action: "stop", raw: why };
+    const { code, clean, raw } = self.outcome;
     over.abort();
-    const messages = flush();
-    if (messages.length) emit("lost", { messages, handed: 0 });
-    begin("closed");
-    emit("close", { code: why.code, reason: /** @type {Close} */ (why.raw)?.reason ?? "", wasClean: why.clean, outcome: why });
+    enter("closed");
+    if (queued.length) emit(new Event("lost"), { messages: queued, handed: 0 });
+    emit(new Event("close"), { code, reason: raw?.reason ?? "", wasClean: clean, outcome: self.outcome });
   }
 
-  for (const type of ["open", "message", "lost", "statechange", "close", "error"]) {
-    const on = /** @type {"onopen"} */ ("on" + type);
-    self[on] = null;
-    self.addEventListener(type, (event) => self[on]?.(event));
+  for (const type of ["open", "message", "lost", "statechange", "close"]) {
+    self["on" + type] = null;
+    self.addEventListener(type, (/** @type {Event} */ event) => self["on" + type]?.(event));
   }
   for (const type of ["online", "offline", "pageshow", "visibilitychange"]) globalThis.addEventListener?.(type, page, over);
-  o.signal?.addEventListener("abort", () => self.close(), over);
-  o.signal?.aborted ? self.close() : attempt();
+  signal?.addEventListener("abort", () => self.close(), over);
+  run().catch(finish);
+  if (signal?.aborted) self.close();
   return self;
 }
 
 /** Whether the browser is sure that there is no network. */
-const offline = () => globalThis.navigator?.onLine === false;
-
-/** @param {unknown} value */
-const callable = (value) => typeof value == "function";
+const offline = () => navigator.onLine === false;
 
 /**
- * @template T
- * @param {T | ((token: string | undefined) => T)} value
- * @param {string | undefined} token
- * @returns {T}
+ * @param {() => unknown} hook
+ * @returns {Promise<Close | undefined>} the error, for an outcome
  */
-const call = (value, token) => (callable(value) ? /** @type {Function} */ (value)(token) : value);
+async function failure(hook) {
+  try {
+    await hook();
+  } catch (error) {
+    return { error };
+  }
+}

@@ -13,6 +13,7 @@
  * @typedef {types.Options} Options
  * @typedef {types.Outcome} Outcome
  * @typedef {types.Profile} Profile
+ * @typedef {types.RenewalOptions} RenewalOptions
  * @typedef {types.State} State
  * @typedef {types.Tabs} Tabs
  */

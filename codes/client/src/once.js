@@ -1,3 +1,5 @@
+/** @import { Outcome, Tabs } from "./types.js" */
+
 /** @type {WeakMap<object, Promise<any>>} */
 const running = new WeakMap();
 
@@ -16,4 +18,18 @@ export function once(key, call) {
     running.set(key, run);
   }
   return run;
+}
+
+/**
+ * Refreshes: one call at a time, of all connections that have the same function, and of all tabs.
+ *
+ * @param {((outcome: Outcome | undefined) => unknown) | undefined} refresh
+ * @param {Outcome | undefined} why
+ * @param {Tabs | undefined} tabs
+ * @param {number} since when the token was asked for that is refreshed
+ */
+export async function refreshOnce(refresh, why, tabs, since) {
+  if (!refresh) return;
+  const hook = () => refresh(why);
+  await once(refresh, () => (tabs ? tabs.refresh(hook, since) : hook()));
 }

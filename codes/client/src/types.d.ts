@@ -37,7 +37,7 @@ export interface Known {
 export interface Outcome {
   /** The close code as received; 1006 where there was none. */
   readonly code: number;
-  /** The code's name in its scheme, or "". For logs. */
+  /** The code's name in its scheme, or "". For logs. `connect` leaves it empty unless it is given a profile. */
   readonly name: string;
   /** What happened, for programs: "token_expired". "" where the server does not say. */
   readonly slug: string;
@@ -79,10 +79,6 @@ export interface Options {
   token?: () => string | undefined | Promise<string | undefined>;
   /** Called when the server says `refresh`, one call at a time, however many connections have the same function. */
   refresh?: (outcome: Outcome | undefined) => unknown;
-  /** When the token ends, in milliseconds since 1970 or as a `Date`. One that has ended is refreshed before it is sent. */
-  expires?: (token: string | undefined) => number | Date | undefined;
-  /** With `expires`: the message that gives the server a new token over the live connection, sent before the old one ends. */
-  renew?: (token: string | undefined) => Data;
   /** Asked once after three attempts in a row that never opened: `explain` of `wsverdict/explain` makes one from a URL. */
   explain?: (token: string | undefined, signal: AbortSignal) => Promise<Outcome | undefined>;
   /** How many bytes may wait to be sent while there is no connection. 65536; 0: `send` throws then. */
@@ -91,7 +87,10 @@ export interface Options {
   buffer?: number;
   /** Ends it, as `close()` does. */
   signal?: AbortSignal;
-  /** The server's scheme of close codes, if it is not this library's. */
+  /**
+   * The server's scheme of close codes. By default it is this library's, without names: give `mirrored` of `wsverdict/profiles` to have them in
+   * outcomes, and the HTTP statuses of codes below 4000.
+   */
   profile?: Profile;
   /**
    * Whether to offer the subprotocol by which a server tells a refusal at `open`. By default it is offered beside subprotocols of yours. True: also
@@ -114,6 +113,14 @@ export interface Options {
   WebSocket?: new (url: string | URL, protocols?: string | string[]) => any;
 }
 
+/** The options of `connect` of `wsverdict/renewal`. */
+export interface RenewalOptions extends Options {
+  /** When the token ends, in milliseconds since 1970 or as a `Date`. One that has ended is refreshed before it is sent. */
+  expires?: (token: string | undefined) => number | Date | undefined;
+  /** With `expires`: the message that gives the server a new token over the live connection, sent before the old one ends. */
+  renew?: (token: string | undefined) => Data;
+}
+
 /** How tabs take turns. `tabs()` of `wsverdict/tabs` makes one. */
 export interface Tabs {
   /** Resolves when this tab may connect. */
@@ -124,7 +131,10 @@ export interface Tabs {
 
 /** What the `lost` event tells. */
 export interface LostEvent extends Event {
-  /** Messages that did not reach the server, or nobody knows: they had not left the browser, or the server had not spoken yet. */
+  /**
+   * Messages that did not reach the server, or nobody knows. They had not all left the browser when it last was looked; or the server had not
+   * spoken, and the connection was not stable yet.
+   */
   readonly messages: Data[];
   /** How many messages the connection had been given in all. Those not in `messages` had left the browser, which is no proof that they arrived. */
   readonly handed: number;
@@ -164,7 +174,6 @@ export interface Connection extends EventTarget, AsyncIterable<MessageEvent> {
 
   readonly url: string;
   readonly protocol: string;
-  readonly extensions: string;
   /** 0 while there is no connection, 1 when it is open, 2 and 3 at the end. */
   readonly readyState: 0 | 1 | 2 | 3;
   /** In bytes: what waits in the queue and in the socket. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { connect } from "../src/index.js";
+import { connect as connectRenewing } from "../src/renewal.js";
 
 /** Every socket that was made since setup. @type {FakeSocket[]} */
 export let sockets = [];
@@ -75,7 +76,7 @@ export function setup(t, { random = 0.5 } = {}) {
   const before = {};
   const fakes = {
     navigator: { get onLine() { return page.onLine; } },
-    document: { get visibilityState() { return page.visibility; } },
+    document: { get hidden() { return page.visibility == "hidden"; } },
     addEventListener: (...args) => page.target.addEventListener(...args),
   };
   for (const [name, value] of Object.entries(fakes)) {
@@ -94,7 +95,7 @@ export function setup(t, { random = 0.5 } = {}) {
 
 /** A connection with everything it did written down. */
 export async function start(options = {}, address = "ws://x/") {
-  const socket = connect(address, { WebSocket: FakeSocket, ...options });
+  const socket = (options.expires ? connectRenewing : connect)(address, { WebSocket: FakeSocket, ...options });
   const log = [];
   for (const type of ["open", "message", "lost", "close"]) socket.addEventListener(type, (event) => log.push(event));
   await settle();

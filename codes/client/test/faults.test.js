@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, outcome } from "../src/index.js";
 import { explain } from "../src/explain.js";
+import { brief, mirrored } from "../src/outcome.js";
 import { FakeSocket, fire, opened, page, pass, settle, setup, sockets, start, waits } from "./fake.js";
 
 /** @param {string} name @param {(t: import("node:test").TestContext) => Promise<void>} run */
@@ -81,17 +82,51 @@ fault("the queue that went into a refusal without the marker is told", async () 
   assert.deepEqual(at().sent, ["two"]);
 });
 
-fault("what is remembered of the sent is bounded", async () => {
-  const { socket, at, lost } = await opened({ queue: 100 });
-  at().flows = false;
-  const words = Array.from({ length: 50 }, (_, i) => `message ${String(i).padStart(2, "0")}`);
-  for (const word of words) {
-    socket.send(word);
-    at().bufferedAmount = 0; // all gone, and the server has said nothing yet
-  }
+fault("what has left is in doubt until the server has spoken, or the connection is stable", async () => {
+  const { socket, at, lost } = await opened();
+  socket.send("one"); // it leaves at once
+  socket.send("two");
   await at().end(1006);
-  assert.deepEqual(lost()[0].messages, words.slice(-10));
-  assert.equal(lost()[0].handed, 50);
+  assert.deepEqual(lost()[0].messages, ["one", "two"]);
+  await pass(waits(socket));
+  await at().open();
+  socket.send("three");
+  await at().message("hello");
+  socket.send("four");
+  await at().end(1006);
+  assert.deepEqual(lost()[1].messages, []);
+  assert.equal(lost()[1].handed, 2);
+  await pass(waits(socket));
+  await at().open();
+  socket.send("five");
+  await pass(10000);
+  at().flows = false;
+  socket.send("six");
+  socket.send("seven");
+  await at().end(1006);
+  assert.deepEqual(lost()[2].messages, ["six", "seven"]);
+  assert.equal(lost()[2].handed, 3);
+});
+
+fault("an empty message is one too", async () => {
+  const { socket, lost } = await start();
+  socket.send("");
+  socket.close();
+  await settle();
+  assert.deepEqual(lost()[0].messages, [""]);
+});
+
+fault("a pageshow that finds no connection does not leave it open in name", async () => {
+  let come;
+  const { socket, at } = await opened({ tabs: { turn: () => (sockets.length ? new Promise((resolve) => (come = resolve)) : undefined) } });
+  at().readyState = 3;
+  await fire("pageshow", { persisted: true });
+  assert.equal(socket.state, "connecting");
+  await fire("offline");
+  assert.equal(socket.state, "offline");
+  come();
+  await pass(1e6);
+  assert.equal(sockets.length, 1, "an attempt while offline");
 });
 
 fault("a `lost` handler may send again, once", async () => {
@@ -300,6 +335,55 @@ test("it stands where a WebSocket stood", async (t) => {
   assert.deepEqual(seen, ["open", "hi", 4000]);
 });
 
+test("a signal that was aborted before makes no connection", async (t) => {
+  setup(t);
+  const { socket, log } = await start({ signal: AbortSignal.abort() });
+  assert.equal(socket.state, "closed");
+  assert.equal(socket.outcome.code, 1000);
+  assert.equal(sockets.length, 0);
+  assert.deepEqual(log.map(({ type }) => type), ["close"]);
+});
+
+test("a renewal that fails is tried again, and none is sent to another connection", async (t) => {
+  setup(t);
+  let token = 1, fail = true, done;
+  const { at, socket } = await opened({
+    token: () => String(token),
+    refresh: () => {
+      if (fail) throw new Error("down");
+      return new Promise((resolve) => (done = () => resolve(token++)));
+    },
+    expires: () => 1e12 + 600000,
+    renew: (token) => `renew ${token}`,
+  });
+  await pass(540000);
+  fail = false;
+  await pass(30000); // half of what is left
+  await at().end(1006);
+  await pass(waits(socket));
+  await at().open();
+  done();
+  await settle();
+  assert.deepEqual(at().sent, []);
+});
+
+test("tabs hear since when the token is, renewed ones too", async (t) => {
+  setup(t);
+  const asked = [];
+  let end = 1e12 + 600000;
+  const { at } = await opened({
+    token: () => "t",
+    refresh: () => (end += 600000),
+    expires: () => end,
+    renew: () => "renew",
+    tabs: { turn: async () => {}, refresh: (hook, since) => (asked.push(since - 1e12), hook()) },
+  });
+  await pass(540000);
+  assert.deepEqual(at().sent, ["renew"]);
+  await at().end(4401);
+  assert.deepEqual(asked, [0, 540000]);
+});
+
 test("what is offered", async (t) => {
   setup(t);
   const token = () => "t", marker = "wsverdict.refused";
@@ -318,6 +402,23 @@ test("what is offered", async (t) => {
       assert.equal(socket.protocol, "");
     }
   }
+});
+
+test("what connect knows of codes without a profile is what `mirrored` says, but for what is for logs", () => {
+  for (let code = -1; code <= 65536; code++) {
+    const known = mirrored(code), { action, httpStatus, name } = brief(code);
+    assert.equal(action, known.action, `${code}`);
+    assert.equal(httpStatus, code > 3999 ? known.httpStatus : 0, `${code}`);
+    assert.equal(name, "");
+  }
+});
+
+test("names come with a profile", async (t) => {
+  setup(t);
+  const { socket, at } = await start({ profile: mirrored });
+  await at().open();
+  await at().end(4403);
+  assert.equal(socket.outcome.name, "Forbidden");
 });
 
 test("outcome never throws", () => {

@@ -23,7 +23,8 @@ async function weigh(source) {
 
 for (const [source, most] of [
   ['export { outcome } from "wsverdict"', 716],
-  ['export { connect } from "wsverdict"', 3150],
+  ['export { connect } from "wsverdict"', 2560],
+  ['export { connect } from "wsverdict/renewal"', 2860],
   ['export { explain } from "wsverdict/explain"', 1300],
   ['export { tabs } from "wsverdict/tabs"', 600],
   ['export { centrifuge } from "wsverdict/profiles"', 1300],
@@ -55,10 +56,11 @@ test("npm pack gives what npm install takes", () => {
       import { connect, outcome } from "wsverdict";
       import { explain } from "wsverdict/explain";
       import { pusher } from "wsverdict/profiles";
+      import { connect as renewing } from "wsverdict/renewal";
       import { tabs } from "wsverdict/tabs";
-      console.log(typeof connect, typeof explain, typeof tabs, outcome({ code: 4100 }, { profile: pusher }).action);
+      console.log(typeof connect, typeof explain, typeof renewing, typeof tabs, outcome({ code: 4100 }, { profile: pusher }).action);
     `);
-    assert.equal(run("node", "use.js"), "function function function backoff\n");
+    assert.equal(run("node", "use.js"), "function function function function backoff\n");
   } finally {
     rmSync(place, { recursive: true });
   }

@@ -222,6 +222,20 @@ const rows = {
     assert.equal(calls, 2);
     assert.equal(socket.state, "connecting");
   },
+  "refreshing | `offline`": async () => {
+    let done, calls = 0;
+    const { socket, at } = await opened({ refresh: () => (calls++, new Promise((resolve) => (done = resolve))) });
+    await at().end(4401);
+    await fire("offline");
+    assert.equal(socket.state, "offline");
+    await pass(1e6);
+    await fire("online");
+    assert.equal(socket.state, "refreshing");
+    assert.equal(calls, 1, "a second call beside the first");
+    done();
+    await settle();
+    assert.equal(sockets.length, 2);
+  },
   "refreshing | `online`, `pageshow`, visible": async () => {
     const { socket, at } = await opened({ refresh: () => new Promise(() => {}) });
     await at().end(4401);

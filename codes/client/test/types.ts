@@ -1,6 +1,7 @@
 // Compiled, never run: what TypeScript says to users of the package. A line under @ts-expect-error must not compile.
 import { connect, outcome } from "wsverdict";
 import { explain } from "wsverdict/explain";
+import { connect as connectRenewing } from "wsverdict/renewal";
 import { centrifuge, mirrored } from "wsverdict/profiles";
 import { tabs } from "wsverdict/tabs";
 import type { Action, Connection, Outcome, Profile, State } from "wsverdict";
@@ -9,13 +10,17 @@ const socket: Connection = connect("wss://app.example.com/ws", {
   protocols: ["chat.v1"],
   token: async () => "token",
   refresh: (why) => void why?.slug,
-  expires: () => new Date(),
-  renew: (token) => JSON.stringify({ token }),
   explain: explain((token) => `/ws/why?ticket=${token}`),
   profile: centrifuge,
   tabs: tabs("chat", { refreshed: (value) => void value }),
   signal: new AbortController().signal,
   WebSocket,
+});
+
+const renewed: Connection = connectRenewing("wss://app.example.com/ws", {
+  token: () => "token",
+  expires: () => new Date(),
+  renew: (token) => JSON.stringify({ token }),
 });
 
 socket.addEventListener("message", (event) => void (event.data as string));
@@ -36,8 +41,8 @@ const mine: Profile = (code) => (code == 4100 ? { name: "trial over", action: "s
 outcome({ code: 4100 }, { profile: mine });
 
 // Where a WebSocket stood.
-const plain: Pick<WebSocket, "send" | "close" | "readyState" | "bufferedAmount" | "protocol" | "extensions" | "url" | "binaryType"> = socket;
-void [state, ready, plain];
+const plain: Pick<WebSocket, "send" | "close" | "readyState" | "bufferedAmount" | "protocol" | "url" | "binaryType"> = socket;
+void [state, ready, plain, renewed];
 
 // @ts-expect-error no such action
 action == "retry";
@@ -45,6 +50,8 @@ action == "retry";
 socket.outcome = undefined;
 // @ts-expect-error a misspelt option
 connect("wss://x", { tokens: () => "" });
+// @ts-expect-error an option of wsverdict/renewal
+connect("wss://x", { expires: () => 0 });
 // @ts-expect-error not a profile
 connect("wss://x", { profile: () => "stop" });
 // @ts-expect-error a message that cannot be sent
