@@ -323,7 +323,7 @@ export function connect(address, {
 }
 
 /** Whether the browser is sure that there is no network. */
-const offline = () => navigator.onLine === false;
+const offline = () => globalThis.navigator?.onLine === false;
 
 /**
  * @param {() => unknown} hook
