@@ -52,8 +52,8 @@ func TestScriptUnderStrictPolicy(t *testing.T) {
 	if seen.Code != wantCode || seen.Slug != "token_expired" || seen.Action != "refresh" {
 		t.Errorf("the page knows %+v, want %d %s", seen, wantCode, wantReason)
 	}
-	if seen.Modules != 4 {
-		t.Errorf("%d modules export something, want 4", seen.Modules)
+	if seen.Modules != 5 {
+		t.Errorf("%d modules export something, want 5", seen.Modules)
 	}
 	if seen.InlineRan {
 		t.Error("an inline script ran: the policy is not in force")
@@ -68,7 +68,7 @@ const pageScript = `
 const violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective + " " + event.blockedURI));
 window.seen = (async () => {
-	const modules = await Promise.all(["wsverdict", "profiles", "tabs", "explain"].map((name) => import("/wsverdict/" + name + ".js")));
+	const modules = await Promise.all(["wsverdict", "profiles", "tabs", "explain", "renewal"].map((name) => import("/wsverdict/" + name + ".js")));
 	const socket = modules[0].connect(location.origin.replace("http", "ws") + "/refused");
 	for await (const message of socket) throw new Error("a message: " + message.data);
 	const { code, slug, action } = socket.outcome;

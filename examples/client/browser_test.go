@@ -23,9 +23,11 @@ const patience = time.Minute
 // A browser runs scenarios, the functions of page/scenarios.js, one after the other. Nothing drives it: its page asks for the next
 // one and tells what happens, by fetch.
 type browser struct {
-	origin string
-	tasks  chan task
-	events chan event
+	name    string
+	origin  string
+	tasks   chan task
+	events  chan event
+	returns chan struct{} // one is taken to let a page come back that was left
 }
 
 type task struct {
@@ -61,6 +63,7 @@ func inBrowsers(t *testing.T, test func(t *testing.T, b *browser)) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			b.name = one.name
 			test(t, b)
 		})
 	}
@@ -102,7 +105,7 @@ var (
 	chromium = sync.OnceValues(func() (*browser, error) {
 		return launch(func(profile, url string) *exec.Cmd {
 			return exec.Command(find(chromiums), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-				"--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+				"--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--disable-popup-blocking",
 				"--user-data-dir="+profile, url)
 		})
 	})
@@ -142,7 +145,7 @@ func launch(command func(profile, url string) *exec.Cmd) (*browser, error) {
 	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(firefoxPrefs), 0o600); err != nil {
 		return nil, err
 	}
-	b := &browser{tasks: make(chan task), events: make(chan event, 100)}
+	b := &browser{tasks: make(chan task), events: make(chan event, 100), returns: make(chan struct{})}
 	server := httptest.NewServer(b.pages())
 	b.origin = server.URL
 	cmd := command(profile, server.URL)
@@ -176,12 +179,20 @@ user_pref("privacy.webrtc.legacyGlobalIndicator", false);
 // pages serves the page, the client, and the two ways between the page and the tests.
 func (b *browser) pages() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /", noStore(http.FileServerFS(os.DirFS("page"))))
+	files := http.FileServerFS(os.DirFS("page"))
+	mux.Handle("GET /", noStore(files))
+	mux.Handle("GET /leaving.html", files) // no-store would keep it out of the back/forward cache
 	mux.Handle("GET /wsverdict/", codes.Script())
 	mux.HandleFunc("GET /task", func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case task := <-b.tasks:
 			_ = json.NewEncoder(w).Encode(task)
+		case <-r.Context().Done():
+		}
+	})
+	mux.HandleFunc("GET /return", func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case b.returns <- struct{}{}:
 		case <-r.Context().Done():
 		}
 	})

@@ -31,7 +31,13 @@ type site struct {
 // newSite serves /ws with a greeting and an echo, behind the policies. addr is "" for any.
 func newSite(t *testing.T, b *browser, addr string, policies ...policy.Policy) *site {
 	t.Helper()
-	s := &site{up: &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}}}
+	return observedSite(t, b, addr, nil, policies...)
+}
+
+// observedSite is newSite with somebody who is told.
+func observedSite(t *testing.T, b *browser, addr string, o upgrade.Observer, policies ...policy.Policy) *site {
+	t.Helper()
+	s := &site{up: &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}, Observer: o}}
 	ws := middleware.For(s.up)
 	r := chi.NewRouter()
 	r.Group(func(r chi.Router) {

@@ -39,6 +39,8 @@ export function connect(address, {
   let cut;
   /** Ends a wait. @type {typeof cut | undefined} */
   let wake;
+  /** The return from the back/forward cache, until the wait that it cuts. @type {any} */
+  let back;
   /** @type {any} */
   let timer;
   // These count from the last stable connection; unopened from the last that opened.
@@ -278,15 +280,14 @@ export function connect(address, {
 
   /** Waits until `retryAt`, and until the browser is online. After 1006 a wake cuts it: the network failed, and no server asked for the wait. */
   async function rest() {
-    const { code, raw } = self.outcome ?? {};
-    for (let event = raw; offline() || (Date.now() < self.retryAt && !(code == 1006 && wakes(event))); ) {
+    for (let event = back; offline() || (Date.now() < self.retryAt && !(self.outcome.code == 1006 && wakes(event))); ) {
       event = await step(() => new Promise((resolve) => {
         wake = resolve;
         if (offline()) enter("offline");
         else enter("waiting", Math.min(self.retryAt - Date.now(), 1e9) || 1); // of more than 2³¹ setTimeout makes 0
       }));
     }
-    self.retryAt = 0;
+    self.retryAt = back = 0;
   }
 
   /** Whether an event of the page ends a wait. Becoming visible does so once: a page that is looked at often is no hammer. @param {any} event */
@@ -296,8 +297,9 @@ export function connect(address, {
   /** Hears what happens to the page. @param {any} event */
   function page(event) {
     wake?.(event);
-    // Chromium closes a page's sockets when it enters the back/forward cache, and may tell only after pageshow.
-    if (event.type == "offline" || (event.persisted && socket?.readyState > 1)) cut(event);
+    if (event.type == "offline") cut(event);
+    // The browser closes the socket of a page that was in the back/forward cache, in Chromium some milliseconds from now.
+    if (event.persisted) back = event;
   }
 
   /** @param {any} why an outcome, or what `closing` ended with, or an error of the options: no attempt would be any better */

@@ -119,8 +119,8 @@ fault("an empty message is one too", async () => {
 fault("a pageshow that finds no connection does not leave it open in name", async () => {
   let come;
   const { socket, at } = await opened({ tabs: { turn: () => (sockets.length ? new Promise((resolve) => (come = resolve)) : undefined) } });
-  at().readyState = 3;
   await fire("pageshow", { persisted: true });
+  await at().end(1006);
   assert.equal(socket.state, "connecting");
   await fire("offline");
   assert.equal(socket.state, "offline");

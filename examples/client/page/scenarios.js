@@ -1,6 +1,7 @@
 // What the page does in each test. A scenario gets its arguments and a function that tells the test how far it is.
 import { connect } from "/wsverdict/wsverdict.js";
 import { explain } from "/wsverdict/explain.js";
+import { connect as connectRenewing } from "/wsverdict/renewal.js";
 import { tabs } from "/wsverdict/tabs.js";
 
 /** Every state that a connection was in, with what its outcome was, in milliseconds from the start. */
@@ -54,7 +55,7 @@ export async function renew({ url, tokens, replacements, inPlace }) {
     current = await fetchToken();
     refreshed++;
   };
-  const socket = connect(url, {
+  const socket = (inPlace ? connectRenewing : connect)(url, {
     protocols: ["chat.v1"],
     token: () => current.token,
     refresh,
@@ -166,4 +167,53 @@ export function tab() {
       return { refreshed, token };
     },
   };
+}
+
+/** What a WebSocket alone sees, that offers the marker. */
+export async function bare({ url, protocols }) {
+  const socket = new WebSocket(url, protocols);
+  const opened = await new Promise((resolve) => (socket.onopen = socket.onclose = ({ type }) => resolve(type == "open" ? socket.protocol : null)));
+  const closed = new Promise((resolve) => (socket.onclose = resolve));
+  const heard = new Promise((resolve) => (socket.onmessage = resolve)).then(() => socket.close());
+  await Promise.race([closed, heard]);
+  const { code, reason, wasClean } = await closed;
+  return { opened, code, reason, wasClean };
+}
+
+/** Queues, connects, and writes down what goes into which socket. */
+export async function queue({ url, options }) {
+  const sent = [];
+  class Watched extends WebSocket {
+    send(data) {
+      sent.push({ protocol: this.protocol, data });
+      super.send(data);
+    }
+  }
+  const socket = connect(url, { protocols: ["chat.v1"], WebSocket: Watched, ...options });
+  let opens = 0, lost = [];
+  socket.onopen = () => opens++;
+  socket.onlost = ({ messages }) => (lost = lost.concat(messages));
+  socket.send("queued");
+  const ready = await socket.ready.then(() => "open", (why) => (why === socket.outcome ? why.slug : "another outcome"));
+  socket.close();
+  return { ready, refused: socket.outcome?.refused ?? null, opens, sent, lost };
+}
+
+/** A server that is not of this library: until it says something, ends it, or has the page wait. */
+export async function elsewhere({ url, user, newUser }) {
+  let who = user;
+  const socket = connect((token) => `${url}?user=${token}`, { token: () => who, refresh: () => (who = newUser) });
+  const states = record(socket);
+  await new Promise((resolve) => {
+    socket.onmessage = resolve;
+    socket.onstatechange = () => ["closed", "waiting"].includes(socket.state) && resolve();
+  });
+  const { retryAt, outcome } = socket, wait = retryAt - Date.now();
+  socket.close();
+  return { states, wait, after: outcome?.after };
+}
+
+/** Opens a tab of its own, which has no opener: only such a page may go into the back/forward cache. It tells the rest. */
+export function leave({ url, away }) {
+  open(`/leaving.html?${new URLSearchParams({ url, away })}`, "_blank", "noopener");
 }
