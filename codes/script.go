@@ -15,9 +15,9 @@ import (
 var dist embed.FS
 
 // Script returns a handler that serves the page's client as ES modules: wsverdict.js (connect and
-// outcome), and beside it profiles.js, tabs.js and explain.js, which a page loads if it needs them.
-// The last element of the request's path names the module, so that one mount serves one of them or
-// all:
+// outcome), and beside it profiles.js, tabs.js, explain.js and renewal.js, which a page loads if it
+// needs them. The last element of the request's path names the module, so that one mount serves one
+// of them or all:
 //
 //	mux.Handle("GET /wsverdict.js", codes.Script())
 //	mux.Handle("GET /wsverdict/", codes.Script()) // /wsverdict/wsverdict.js, /wsverdict/tabs.js, …
