@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -18,6 +20,7 @@ import (
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // cookieClaims are those of a token that a cookie carries: SessionID is that of the browser's sign-in.
@@ -30,11 +33,19 @@ type cookieClaims struct {
 type cookieSite struct {
 	up    *upgrade.Upgrader
 	users *middleware.JWT[cookieClaims]
+	h     http.Handler
 	addr  string
 }
 
+// newCookieSite serves it on a socket.
 func newCookieSite(t *testing.T, edit ...func(*middleware.JWTConfig[cookieClaims])) *cookieSite {
 	t.Helper()
+	s := inMemory(edit...)
+	s.addr = live(t, s.h)
+	return s
+}
+
+func inMemory(edit ...func(*middleware.JWTConfig[cookieClaims])) *cookieSite {
 	cfg := middleware.JWTConfig[cookieClaims]{
 		Keys: middleware.StaticKey(&testKey.PublicKey), Methods: []string{"ES256"}, Leeway: short,
 		From: middleware.TokenSources{middleware.Cookie("session")},
@@ -46,7 +57,7 @@ func newCookieSite(t *testing.T, edit ...func(*middleware.JWTConfig[cookieClaims
 	for _, f := range edit {
 		f(&cfg)
 	}
-	s := &cookieSite{up: &upgrade.Upgrader{}, users: middleware.MustJWT(cfg)}
+	s := &cookieSite{up: &upgrade.Upgrader{PingInterval: -1}, users: middleware.MustJWT(cfg)}
 	ws, r := middleware.For(s.up), chi.NewRouter()
 	key := policy.Func(func(r *http.Request) policy.Verdict {
 		if r.Header.Get("X-Api-Key") != "secret" {
@@ -57,7 +68,7 @@ func newCookieSite(t *testing.T, edit ...func(*middleware.JWTConfig[cookieClaims
 	r.With(ws.Origin(page), ws.Use(policy.Any(s.users, key))).Handle("/ws", s.up.Handler(run(echo)))
 	r.With(ws.Origin(page)).Handle("/renew", s.users.RenewHandler(s.up, "browser"))
 	r.With(ws.Origin(page), ws.Use(s.users)).Handle("/behind", s.users.RenewHandler(s.up, "browser"))
-	s.addr = live(t, r)
+	s.h = r
 	return s
 }
 
@@ -71,14 +82,13 @@ func (s *cookieSite) cookie(t *testing.T, subject, browser string, edit ...func(
 	return "session=" + sign(t, testKey, c)
 }
 
-// open connects as a browser that has the cookie.
+// open connects as a browser that has the cookie, and is answered: its session has begun.
 func (s *cookieSite) open(t *testing.T, cookie string) *peer {
 	t.Helper()
-	return dial(t, s.addr, "Origin", page, "Cookie", cookie)
+	p := dial(t, s.addr, "Origin", page, "Cookie", cookie)
+	p.say("hello", "hello")
+	return p
 }
-
-// passing has a token whose exp has just passed: it lives on its leeway.
-func passing(c *cookieClaims) { c.ExpiresAt = jwt.NewNumericDate(time.Now().Truncate(time.Second)) }
 
 // fetch sends a request as a page does, with fields in pairs.
 func (s *cookieSite) fetch(t *testing.T, method, path string, fields ...string) *http.Response {
@@ -129,42 +139,76 @@ func wantProblem(t *testing.T, res *http.Response, status int, slug string) {
 	}
 }
 
-// A user at two browsers: the one that renews keeps its connections, with its new token's tags; the other's,
-// and those of somebody else at the same browser, end with their tokens.
+// A user at two browsers: the connections of the one that renews are extended, with its new token's tags. Those
+// of the other, of somebody else at the same browser, and of a script with an API key are not.
 func TestRenewHandler(t *testing.T) {
-	t.Parallel()
 	s := newCookieSite(t)
-	old := s.cookie(t, "alice", "laptop", passing, func(c *cookieClaims) { c.ID = "1" })
+	id := func(id string) func(*cookieClaims) { return func(c *cookieClaims) { c.ID = id } }
+	old := s.cookie(t, "alice", "laptop", id("1"))
 	tab1, tab2 := s.open(t, old), s.open(t, old)
-	phone := s.open(t, s.cookie(t, "alice", "phone", passing))
-	bob := s.open(t, s.cookie(t, "bob", "laptop", passing))
-	script := dial(t, s.addr, "X-Api-Key", "secret") // has the tags, but no token to renew
-	for _, p := range []*peer{tab1, tab2, phone, bob, script} {
+	others := []*peer{s.open(t, s.cookie(t, "alice", "phone", id("1"))), s.open(t, s.cookie(t, "bob", "laptop", id("1"))),
+		dial(t, s.addr, "X-Api-Key", "secret")} // has the tags, but no token to renew
+	for _, p := range append(others, tab1, tab2) {
 		p.say("hello", "hello")
 	}
-
-	s.renew(t, s.cookie(t, "mallory", "laptop"), 0)
-	s.renew(t, s.cookie(t, "alice", "desktop"), 0)
-	in := s.renew(t, s.cookie(t, "alice", "laptop", func(c *cookieClaims) { c.ID = "2" }), 2)
-	if hour := int64(time.Hour/time.Second + short/time.Second); in == nil || *in > hour || *in < hour-60 {
-		t.Errorf("closed in %v, want the token's hour and its leeway", in)
-	}
-	for id, want := range map[string]int{"1": 0, "2": 2} {
-		if n := len(slices.Collect(s.up.Connections(policy.Tag{Key: "token", Value: id}))); n != want {
-			t.Errorf("%d connections with the tag of token %s, want %d", n, id, want)
+	wantTokens := func(first, second int) {
+		t.Helper()
+		for id, want := range map[string]int{"1": first, "2": second} {
+			if n := len(slices.Collect(s.up.Connections(policy.Tag{Key: "token", Value: id}))); n != want {
+				t.Errorf("%d connections with the tag of token %s, want %d", n, id, want)
+			}
 		}
 	}
-	phone.wantClose(4401, "token_expired;do=refresh")
-	bob.wantClose(4401, "token_expired;do=refresh")
-	for _, p := range []*peer{tab1, tab2, script} {
-		p.say("still here", "still here")
+
+	s.renew(t, s.cookie(t, "mallory", "laptop", id("2")), 0)
+	s.renew(t, s.cookie(t, "alice", "desktop", id("2")), 0)
+	wantTokens(4, 0)
+	in := s.renew(t, s.cookie(t, "alice", "laptop", id("2")), 2)
+	if hour := int64((time.Hour + short) / time.Second); in == nil || *in > hour || *in < hour-60 {
+		t.Errorf("closed in %v, want the token's hour and its leeway", in)
 	}
+	wantTokens(2, 2)
 	tab1.leave()
-	eventually(t, "the end of a tab", func() bool { return s.up.Stats().Live == 2 })
-	s.renew(t, s.cookie(t, "alice", "laptop"), 1)
-	tab2.leave()
-	script.leave()
+	eventually(t, "the end of a tab", func() bool { return s.up.Stats().Live == 4 })
+	s.renew(t, s.cookie(t, "alice", "laptop", id("2")), 1)
+	for _, p := range append(others, tab2) {
+		p.say("still here", "still here")
+		p.leave()
+	}
 	wantEmpty(t, s.up)
+}
+
+// What was extended lives as long as the new token, all else as long as its own.
+func TestRenewHandlerExtends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory()
+		open := func(subject, browser string) *upgradetest.Client {
+			return upgradetest.Open(t, s.h, "/ws", "Origin", page, "Cookie", s.cookie(t, subject, browser))
+		}
+		begin := time.Now()
+		ends := func(c *upgradetest.Client, after time.Duration) {
+			t.Helper()
+			c.WantClose(4401, "token_expired;do=refresh")
+			if age := time.Since(begin); age < after || age > after+short+time.Second {
+				t.Errorf("closed after %v, want %v", age, after)
+			}
+			c.Bye()
+		}
+		tab, phone, bob := open("alice", "laptop"), open("alice", "phone"), open("bob", "laptop")
+		time.Sleep(10 * time.Second)
+		r := httptest.NewRequest("POST", "/renew", nil)
+		r.Header.Set("Origin", page)
+		r.Header.Set("Cookie", s.cookie(t, "alice", "laptop", func(c *cookieClaims) { c.ExpiresAt.Time = begin.Add(2 * time.Hour) }))
+		w := httptest.NewRecorder()
+		s.h.ServeHTTP(w, r)
+		if got := strings.TrimSpace(w.Body.String()); got != `{"renewed":1,"expires_in":7193}` {
+			t.Fatalf("got %d %s", w.Code, got)
+		}
+		ends(phone, time.Hour)
+		ends(bob, time.Hour)
+		ends(tab, 2*time.Hour)
+		wantEmpty(t, s.up)
+	})
 }
 
 // Behind the policy's own link the token is not asked about once more than in front of it, and a token that
@@ -298,7 +342,7 @@ func TestRenewHandlerWhileConnectionsEnd(t *testing.T) {
 	}()
 	var tabs []*peer
 	for range n {
-		tabs = append(tabs, s.open(t, s.cookie(t, "alice", "laptop")))
+		tabs = append(tabs, dial(t, s.addr, "Origin", page, "Cookie", s.cookie(t, "alice", "laptop")))
 	}
 	<-done
 	s.up.End(policy.Close(codes.Forbidden, "banned"), 0, policy.Tag{Key: "user", Value: "alice"})
