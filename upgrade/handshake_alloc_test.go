@@ -198,3 +198,23 @@ func TestAdmissionAllocations(t *testing.T) {
 		}
 	}
 }
+
+// A long chain of neighbours needs no more stack than a short one.
+func TestLongChainIsShallow(t *testing.T) {
+	depth := func(links int) int {
+		up := &upgrade.Upgrader{}
+		var frames int
+		h := up.Use(policy.Func(func(*http.Request) policy.Verdict {
+			frames = runtime.Callers(0, make([]uintptr, 1000))
+			return expired
+		}))(http.NotFoundHandler())
+		for range links {
+			h = up.Use(always(policy.Allow().WithTag("a", "b")))(h)
+		}
+		h.ServeHTTP(newMemoryWriter(""), memoryRequest())
+		return frames
+	}
+	if short, long := depth(1), depth(100); short == 0 || long != short {
+		t.Errorf("%d frames behind 100 links, %d behind one", long, short)
+	}
+}

@@ -222,8 +222,7 @@ func (c *config) admit(w http.ResponseWriter, r *http.Request, hs accepted, conn
 	decided = true
 	c.settled.count(&v, a.outcome)
 	if c.reports(a.err, &v) {
-		c.observe(Event{Request: r, Policy: "endpoint", Verdict: v, Outcome: a.outcome, Why: a.why, Status: status,
-			Err: a.err, Duration: c.elapsed(start), SessionContext: conn.eventContext(), Session: SessionInfo{ID: conn.id}})
+		conn.reportAdmission(r, &v, &a, status, start)
 	}
 	if admitted { // once the Observer knows
 		conn.start(taken.Conn, slices.Clone(taken.Early()), s)
@@ -231,4 +230,10 @@ func (c *config) admit(w http.ResponseWriter, r *http.Request, hs accepted, conn
 		c.live.remove(conn, 0)
 	}
 	a.taken.Stay()
+}
+
+//go:noinline
+func (c *Conn) reportAdmission(r *http.Request, v *policy.Verdict, a *answer, status int, start time.Time) {
+	c.config.observe(Event{Request: r, Policy: "endpoint", Verdict: *v, Outcome: a.outcome, Why: a.why, Status: status,
+		Err: a.err, Duration: c.config.elapsed(start), SessionContext: c.eventContext(), Session: SessionInfo{ID: c.id}})
 }

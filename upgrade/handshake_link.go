@@ -122,8 +122,8 @@ func (l *link) judge(w http.ResponseWriter, r *http.Request, p *pass) (next *htt
 	return r, false
 }
 
-// shadowed is not inlined, nor are others that need room for an Event: it would be on the stack of
-// every request.
+// shadowed is not inlined, nor are others that need room for an Event or a denial: it would be on the
+// stack of every request.
 //
 //go:noinline
 func (l *link) shadowed(r *http.Request, v *policy.Verdict, start time.Time) {

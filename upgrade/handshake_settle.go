@@ -45,13 +45,13 @@ func (c *config) settle(w http.ResponseWriter, r *http.Request, p pass, d *denia
 	}
 	c.settled.count(&d.verdict, a.outcome)
 	if c.reports(a.err, &d.verdict) {
-		c.reportSettled(r, d, a, status)
+		c.reportSettled(r, d, &a, status)
 	}
 	a.taken.Stay()
 }
 
 //go:noinline
-func (c *config) reportSettled(r *http.Request, d *denial, a answer, status int) {
+func (c *config) reportSettled(r *http.Request, d *denial, a *answer, status int) {
 	c.observe(Event{Request: r, Policy: d.policy, Verdict: d.verdict, Outcome: a.outcome, Why: a.why,
 		Status: status, CloseCode: a.closeCode, Err: a.err, Duration: c.elapsed(d.start)})
 }
