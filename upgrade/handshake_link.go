@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -156,6 +157,20 @@ func (l *link) forward(w http.ResponseWriter, r *http.Request, p pass, carried b
 		l.next.ServeHTTP(w, r)
 	default:
 		l.next.ServeHTTP(w, l.carry(r, p))
+	}
+	if r.ProtoMajor > 1 && handshake.IsConnect(r) {
+		l.checkRoute(w, r)
+	}
+}
+
+// checkRoute says once if a router behind the link has a route for GET, and none for CONNECT, which
+// is what a handshake over HTTP/2 is.
+func (c *config) checkRoute(w http.ResponseWriter, r *http.Request) {
+	if handshake.HasToken(w.Header()["Allow"], http.MethodGet) {
+		c.warned.Do(func() {
+			slog.Default().WarnContext(r.Context(), "wsverdict: a WebSocket over HTTP/2 found a route for GET alone: mount the endpoint with Handle",
+				"path", r.URL.Path)
+		})
 	}
 }
 

@@ -1,7 +1,9 @@
 package upgrade_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -176,6 +178,26 @@ func TestHTTP2TypeInTheWay(t *testing.T) {
 		}
 	}
 	wantEmpty(t, up)
+}
+
+// TestHTTP2RouteForGet: where links stand in front of the router, what they see of such a route is said, once.
+func TestHTTP2RouteForGet(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	up := &upgrade.Upgrader{}
+	r := chi.NewRouter()
+	r.Use(up.Use(always(policy.Allow())))
+	r.Get("/ws", up.Handler(run(idle)).ServeHTTP)
+	srv := newHTTP2Server(t, r)
+	for range 2 {
+		_, res := handshakeHTTP2(t, srv)
+		wantStatus(t, res, 405)
+	}
+	if n := strings.Count(log.String(), "mount the endpoint with Handle"); n != 1 {
+		t.Errorf("said %d times: %s", n, log.String())
+	}
 }
 
 // TestHTTP2Mount: a route for GET does not match an extended CONNECT, nor does a ServeMux's for a host

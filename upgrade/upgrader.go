@@ -165,6 +165,7 @@ type config struct {
 	ids     atomic.Uint64
 	seats   atomic.Int64
 	taking  atomic.Int64 // seats that were asked for and have not answered
+	warned  sync.Once    // of a route for GET alone
 	settled settledCounts
 	ended   endedCounts
 }

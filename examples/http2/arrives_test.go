@@ -2,12 +2,9 @@ package http2
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -183,31 +180,9 @@ func TestBesideADownload(t *testing.T) {
 	})
 }
 
-// withoutSwitch names the variable with which this test binary is a server in a process that does not speak extended CONNECT.
-const withoutSwitch = "WSVERDICT_TEST_SERVER"
-
 // TestWithoutTheSwitch: the same pages of a process without GODEBUG come by HTTP/1.1, and see the same.
 func TestWithoutTheSwitch(t *testing.T) {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "GODEBUG=", withoutSwitch+"=1")
-	cmd.Stderr = os.Stderr
-	stop, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop.Close(); _ = cmd.Wait() })
-	told := json.NewDecoder(out)
-	var url string
-	if err := told.Decode(&url); err != nil {
-		t.Fatal(err)
-	}
+	url, told := startAlone(t, "GODEBUG=")
 	inBrowsers(t, func(t *testing.T, b browser) {
 		b.open(t, url+"/")
 		var seen []closing
@@ -223,20 +198,6 @@ func TestWithoutTheSwitch(t *testing.T) {
 			}
 		}
 	})
-}
-
-// serveWithoutSwitch tells its URL and the version of HTTP of each handshake, until its input ends.
-func serveWithoutSwitch() {
-	tell := json.NewEncoder(os.Stdout)
-	up := &upgrade.Upgrader{}
-	s := newService(up, upgrade.ObserverFunc(func(e upgrade.Event) {
-		if e.Kind == upgrade.Settled {
-			_ = tell.Encode(e.ProtoMajor)
-		}
-	}))
-	s.StartTLS()
-	_ = tell.Encode(s.URL)
-	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
 // relay passes bytes on to addr and back, each after a delay.

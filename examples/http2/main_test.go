@@ -11,8 +11,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(withoutSwitch) != "" {
-		serveWithoutSwitch()
+	if os.Getenv(serverOnly) != "" {
+		serveAlone()
 		return
 	}
 	os.Exit(upgradetest.HTTP2(func() int {

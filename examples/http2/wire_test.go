@@ -46,14 +46,14 @@ func connect(t testing.TB, srv *httptest.Server, settings ...http2.Setting) *wir
 	if err != nil {
 		t.Fatal(err)
 	}
-	return speak(t, srv, conn, settings...)
+	return speak(t, srv.TLS != nil, conn, settings...)
 }
 
-func speak(t testing.TB, srv *httptest.Server, conn net.Conn, settings ...http2.Setting) *wire {
+func speak(t testing.TB, secure bool, conn net.Conn, settings ...http2.Setting) *wire {
 	t.Helper()
 	t.Cleanup(func() { conn.Close() })
 	deadline(t, conn)
-	if srv.TLS != nil {
+	if secure {
 		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) // the test's own server
 	}
 	w := &wire{t: t, conn: conn, framer: http2.NewFramer(conn, conn), streams: map[uint32]*stream{}}
