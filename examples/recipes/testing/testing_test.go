@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -57,6 +58,14 @@ func greet(ctx context.Context, c *upgrade.Conn) error {
 
 func tokenFor(t *testing.T, life time.Duration) string {
 	return token.Sign(t, AppClaims{"member", token.For("alice", life)})
+}
+
+func TestMain(m *testing.M) { os.Exit(upgradetest.HTTP2(m.Run)) }
+
+func TestOverHTTP2(t *testing.T) {
+	srv := upgradetest.ServeHTTP2(t, routes(&upgrade.Upgrader{}))
+	client := upgradetest.DialHTTP2(t, srv, "Origin", srv.URL, "Authorization", "Bearer "+tokenFor(t, time.Hour))
+	client.Say(`{"type":"hello"}`, `{"type":"welcome"}`)
 }
 
 func TestAPolicy(t *testing.T) {
