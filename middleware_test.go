@@ -540,7 +540,7 @@ func TestThreatModelNamesTests(t *testing.T) {
 	const internal = "upgrade/internal/"
 	rooms := map[string]string{"chain": ".", "origin": internal + "origin", "handshake": internal + "handshake"}
 	tests := map[string]map[string]bool{} // by directory
-	word := regexp.MustCompile("(?:([a-z/]+) )?`((?:Test|Fuzz)[[:alnum:]]+)`")
+	word := regexp.MustCompile("(?:([a-z0-9/]+) )?`((?:Test|Fuzz)[[:alnum:]]+)`")
 	named := 0
 	for line := range strings.Lines(string(text)) {
 		dir := ""
