@@ -206,7 +206,7 @@ func (c *config) report(conn *Conn, k Kind) {
 
 // reportExpiring tells of a connection that will be closed at that moment.
 func (c *config) reportExpiring(conn *Conn, at time.Time) {
-	if c.timed && conn.open() {
+	if conn.open() {
 		c.observe(Event{Kind: Expiring, Context: conn.eventContext(), ProtoMajor: transport.ProtoMajor(conn.conn), Policy: "session", Verdict: tokenExpired,
 			Duration: time.Until(at), Session: conn.info(), Conn: conn})
 	}

@@ -39,7 +39,7 @@ func (c *Conn) BeforeExpiry(before time.Duration, f func(at time.Time)) {
 // tellObserver has the Observer told before each expiry, if that is wanted. It is called once, when the
 // Observer knows of the connection.
 func (c *Conn) tellObserver() {
-	if c.config.expiryNotice > 0 {
+	if c.config.timed && c.config.expiryNotice > 0 {
 		n := &notice{before: int64(c.config.expiryNotice), f: func(at time.Time) { c.config.reportExpiring(c, at) }}
 		c.onExpiry(func(all *notices) { all.observer = n })
 	}
