@@ -66,7 +66,7 @@ func (d *dashboard) routes() chi.Router {
 			d.up.End(banned, 0, policy.Tag{Key: "user", Value: r.PathValue("user")})
 		})
 	})
-	r.Handle("/wsverdict.js", codes.Script())
+	r.Handle("/wsverdict/*", codes.Script())
 	r.Handle("/*", http.FileServerFS(page))
 	return r
 }

@@ -1,5 +1,6 @@
 // The page: who are you, your company's figures, and what has become of the connection.
-import { connect } from "/wsverdict.js";
+import { connect } from "/wsverdict/wsverdict.js";
+import { refusal } from "/wsverdict/explain.js";
 
 const $ = (id) => document.getElementById(id);
 let me, tenant, by, token, socket;
@@ -16,20 +17,11 @@ const currentToken = async () => {
   return token;
 };
 
-// ticket gets one for each attempt. What is refused here is refused by an HTTP status, which fetch can read.
+// ticket gets one for each attempt. What it is refused with is obeyed as what the connection is closed with.
 async function ticket() {
-  const ask = async () => fetch(`/t/${tenant}/ticket`, { method: "POST", headers: { authorization: `Bearer ${await currentToken()}` } });
-  let response = await ask();
-  if (response.status === 401) {
-    await signIn();
-    response = await ask();
-  }
-  const answer = await response.json();
-  if (answer.action === "stop") {
-    socket.close();
-    over(answer);
-  }
-  return answer.ticket ?? Promise.reject(answer);
+  const response = await fetch(`/t/${tenant}/ticket`, { method: "POST", headers: { authorization: `Bearer ${await currentToken()}` } });
+  if (!response.ok) throw await refusal(response);
+  return (await response.json()).ticket;
 }
 
 $("enter").addEventListener("submit", async (event) => {
@@ -54,8 +46,8 @@ $("enter").addEventListener("submit", async (event) => {
   socket.onstatechange = ({ target: { state: is, outcome, retryAt } }) => {
     if (is === "waiting") state("", `${because(outcome.slug)} Trying again in ${Math.ceil((retryAt - Date.now()) / 1000)} s …`);
     else if (is === "offline") state("", "You are offline.");
-    else if (is === "closed") return over(outcome);
-    if (is === "waiting" || is === "refreshing") log("closed", outcome);
+    else if (is === "closed") state("over", `${because(outcome.slug)} Trying again would not help.`);
+    if (is === "waiting" || is === "refreshing" || is === "closed") log("closed", outcome);
   };
 });
 
@@ -97,12 +89,6 @@ const REASONS = {
   wrong_tenant: "These are not your company's figures.",
 };
 const because = (slug) => REASONS[slug] ?? "The connection is gone.";
-
-function over(outcome) {
-  socket.onstatechange = null;
-  state("over", `${because(outcome.slug)} Trying again would not help.`);
-  log("closed", outcome);
-}
 
 $("note").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -108,6 +108,21 @@ func TestPageObeys(t *testing.T) {
 	do(t, ada, says("#log", "4503 restart reconnect"))
 }
 
+// TestPageTicket: a page that has no ticket yet is told what to do by the status of its mint.
+func TestPageTicket(t *testing.T) {
+	s := start(t)
+	admin := []string{"Authorization", "Bearer " + s.signIn(t, "acme/ada")}
+	s.call(t, "POST", "/admin/maintenance", "", admin...)
+	bob := s.enter(t, "acme/bob", "acme", "ticket")
+	do(t, bob, says("#state", "The service is under maintenance. Trying again in"), says("#log", "4503 maintenance backoff"))
+	s.call(t, "DELETE", "/admin/maintenance", "", admin...)
+	do(t, bob, says("#state", "Live"))
+	s.call(t, "POST", "/admin/bans/joe", "", admin...)
+	joe := s.enter(t, "acme/bob", "acme", "ticket")
+	do(t, joe, says("#state", "Live"), chromedp.Evaluate[chromedp.Void](`document.getElementById("enter").elements.user[1].value = "acme/joe"`))
+	do(t, joe, chromedp.Click("#leave"), chromedp.Click("#enter button"), says("#state", "You are banned. Trying again would not help."))
+}
+
 // TestPagePhone: on the narrowest screen nothing sticks out.
 func TestPagePhone(t *testing.T) {
 	s := start(t)

@@ -147,16 +147,17 @@ export function connect(address, {
       await rest();
       await step(turn);
       await rest(); // it may be offline by now
-      const end = await step(attempt);
+      let end = await step(attempt);
       drop(end);
-      let why = judge(end, profile, admitted);
+      let why = end?.action ? end : judge(end, profile, admitted); // a hook may throw an outcome
       if (++unopened == 3 && why.code == 1006) {
         await step(() => failure(async () => (why = (await explain?.(token, over.signal)) ?? why)));
       }
       self.outcome = why;
       const { action, after } = why, base = /** @type {any} */ ({ backoff, reconnect: spread })[action];
       if (action == "refresh" && !refreshed && (refresh || asks)) {
-        while (await step(refreshing)) {
+        while ((end = await step(refreshing))) {
+          if (end.action == "stop") throw end;
           later(backoff);
           await rest();
         }
@@ -329,12 +330,12 @@ const offline = () => globalThis.navigator?.onLine === false;
 
 /**
  * @param {() => unknown} hook
- * @returns {Promise<Close | undefined>} the error, for an outcome
+ * @returns {Promise<any>} what it failed with: an outcome, or an error for one
  */
 async function failure(hook) {
   try {
     await hook();
-  } catch (error) {
-    return { error };
+  } catch (/** @type {any} */ error) {
+    return error?.action ? error : { error };
   }
 }

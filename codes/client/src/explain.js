@@ -23,7 +23,7 @@ export const explain = (address, { timeout = 10000 } = {}) => async (token, sign
       cache: "no-store",
       signal: asked.signal,
     });
-    return response.status < 400 ? undefined : await told(response);
+    return response.status < 400 ? undefined : await refusal(response);
   } finally {
     clearTimeout(timer);
     stop();
@@ -31,10 +31,14 @@ export const explain = (address, { timeout = 10000 } = {}) => async (token, sign
 };
 
 /**
- * @param {Response} response
+ * What a refused `fetch` says, as an outcome: for `token` and `refresh`, which may throw it.
+ *
+ *     if (!response.ok) throw await refusal(response);
+ *
+ * @param {Response} response one whose body was not read; of `application/problem+json` it counts, else the status alone
  * @returns {Promise<Outcome>}
  */
-async function told(response) {
+export async function refusal(response) {
   const { status, headers } = response;
   const problem = /^application\/problem\+json *(;|$)/i.test(headers.get("content-type") ?? "");
   const { code, slug, action, after } = Object(problem && (await response.json().catch(() => 0)));

@@ -74,10 +74,13 @@ export interface Options {
   protocols?: string | string[] | ((token: string | undefined) => string[]);
   /**
    * The credential, asked for before each attempt. It is offered as two subprotocols, `["bearer", token]`, unless the address or `protocols` is a
-   * function: then it goes where you put it. A failure counts as one of the network.
+   * function: then it goes where you put it. A failure counts as one of the network; an `Outcome` that is thrown is obeyed as the server's.
    */
   token?: () => string | undefined | Promise<string | undefined>;
-  /** Called when the server says `refresh`, one call at a time, however many connections have the same function. */
+  /**
+   * Called when the server says `refresh`, one call at a time, however many connections have the same function. One that fails is tried again with
+   * backoff; an `Outcome` that is thrown and says `stop` ends it.
+   */
   refresh?: (outcome: Outcome | undefined) => unknown;
   /** Asked once after three attempts in a row that never opened: `explain` of `wsverdict/explain` makes one from a URL. */
   explain?: (token: string | undefined, signal: AbortSignal) => Promise<Outcome | undefined>;

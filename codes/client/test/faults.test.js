@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, outcome } from "../src/index.js";
-import { explain } from "../src/explain.js";
+import { explain, refusal } from "../src/explain.js";
 import { brief, mirrored } from "../src/outcome.js";
 import { FakeSocket, fire, opened, page, pass, settle, setup, sockets, start, waits } from "./fake.js";
 
@@ -224,6 +224,21 @@ fault("a handler that throws, or closes, breaks nothing", async () => {
   await at().end(1000);
   await pass(1e6);
   assert.deepEqual(log.map(({ type }) => type), ["close"]);
+});
+
+fault("a ticket's mint that refuses is obeyed, by its body or by its status", async () => {
+  const problem = JSON.stringify({ status: 503, code: 4503, slug: "maintenance", action: "backoff", after: 7 });
+  const answers = [
+    new Response(problem, { status: 503, headers: { "content-type": "application/problem+json" } }),
+    new Response("<h1>no</h1>", { status: 403 }),
+  ];
+  const { socket } = await start({ token: async () => { throw await refusal(answers.shift()); } });
+  assert.equal(socket.outcome.slug, "maintenance");
+  assert.equal(waits(socket), 7500);
+  await pass(7500);
+  await settle();
+  assert.equal(socket.state, "closed");
+  assert.deepEqual([socket.outcome.code, socket.outcome.httpStatus, socket.outcome.action], [4403, 403, "stop"]);
 });
 
 fault("an `explain` that fails, or answers after the end, changes nothing", async () => {

@@ -38,6 +38,22 @@ const rows = {
     assert.equal(socket.outcome.raw.error, broken);
     assert.equal(sockets.length, 0);
   },
+  "connecting | `token` throws an outcome": async () => {
+    const { socket, log } = await start({ token: () => Promise.reject({ code: 4503, slug: "maintenance", action: "backoff", after: 30 }) });
+    assert.equal(socket.state, "waiting");
+    assert.equal(waits(socket), 30500);
+    assert.equal(socket.outcome.slug, "maintenance");
+    assert.equal(sockets.length, 0);
+    const over = await start({ token: () => Promise.reject({ code: 4403, slug: "banned", action: "stop", after: 0 }) });
+    assert.equal(over.socket.state, "closed");
+    assert.equal(over.socket.outcome.slug, "banned");
+    assert.equal(over.log.at(-1).type, "close");
+    let calls = 0;
+    const again = await start({ token: () => { if (!calls) throw { code: 4401, slug: "token_expired", action: "refresh", after: 0 }; }, refresh: () => calls++ });
+    await again.at().open();
+    assert.equal(again.socket.state, "open");
+    assert.deepEqual([calls, log.length], [1, 0]);
+  },
   "connecting | the token has ended": async () => {
     let token = "old";
     const { at } = await start({
@@ -225,6 +241,14 @@ const rows = {
     await pass(500);
     assert.equal(calls, 2);
     assert.equal(socket.state, "connecting");
+  },
+  "refreshing | `refresh` throws an outcome that says stop": async () => {
+    const signedOut = { code: 4403, slug: "signed_out", action: "stop", after: 0 };
+    const { socket, log, at } = await opened({ refresh: () => Promise.reject(signedOut) });
+    await at().end(4401, "x;do=refresh");
+    assert.equal(socket.state, "closed");
+    assert.equal(socket.outcome, signedOut);
+    assert.equal(log.at(-1).type, "close");
   },
   "refreshing | `offline`": async () => {
     let done, calls = 0;
