@@ -118,7 +118,8 @@ func TestNetworkCut(t *testing.T) {
 		b.start(t, "stay", map[string]any{"url": s.url(), "opens": 2})
 		b.await(t, "open", nil)
 		s.cut()
-		time.AfterFunc(2*time.Second, func() { newSite(t, b, s.addr) })
+		<-time.After(2 * time.Second) // so long it is cut
+		newSite(t, b, s.addr)
 		states := back(t, b)
 		wantOutcome(t, states, 1006, "", "backoff")
 		attempts := strings.Count(path(states), "connecting")
@@ -175,13 +176,13 @@ func TestTokenEnds(t *testing.T) {
 
 var secret = []byte("a secret of at least thirty-two bytes, for tests")
 
-// tokenSite gives out tokens that end in some two seconds, and takes new ones over the connection.
+// tokenSite gives out tokens that end in some five seconds, and takes new ones over the connection.
 func tokenSite(t *testing.T, b *browser, users *middleware.JWT[jwt.RegisteredClaims]) *site {
 	s := &site{up: &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}}}
 	ws := middleware.For(s.up)
 	r := chi.NewRouter()
 	r.Get("/token", func(w http.ResponseWriter, r *http.Request) {
-		end := time.Now().Add(3 * time.Second).Truncate(time.Second)
+		end := time.Now().Add(6 * time.Second).Truncate(time.Second)
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{Subject: "ada", ExpiresAt: jwt.NewNumericDate(end)}).SignedString(secret)
 		if err != nil {
 			t.Error(err)

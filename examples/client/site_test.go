@@ -58,6 +58,9 @@ func (s *site) serve(t *testing.T, addr string, h http.Handler) {
 		addr = "127.0.0.1:0"
 	}
 	l, err := net.Listen("tcp", addr)
+	for end := time.Now().Add(patience); err != nil && time.Now().Before(end); l, err = net.Listen("tcp", addr) {
+		<-time.After(50 * time.Millisecond) // meanwhile it may be the port of somebody's outgoing connection
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
