@@ -20,7 +20,10 @@ import (
 	"github.com/wsverdict/wsverdict/codes"
 )
 
-const codesPath = "github.com/wsverdict/wsverdict/codes"
+const (
+	libraryPath = "github.com/wsverdict/wsverdict/"
+	codesPath   = libraryPath + "codes"
+)
 
 // A listed package is what the go command says of one.
 type listed struct {
@@ -51,41 +54,52 @@ func list(patterns []string) ([]listed, error) {
 	}
 }
 
-// ownCodes returns the constants of type codes.Code that the packages declare.
-func ownCodes(patterns []string) ([]codes.Entry, error) {
+// A program is what its packages send: codes of their own, and slugs.
+type program struct {
+	own   []codes.Entry
+	slugs map[string]bool
+}
+
+// read looks at the constants of type codes.Code that the packages declare, and at the slugs of their
+// verdicts and of this library's packages that they import.
+func read(patterns []string) (program, error) {
 	all, err := list(patterns)
 	if err != nil {
-		return nil, err
+		return program{}, err
 	}
 	exports := make(map[string]string, len(all))
 	for _, p := range all {
 		exports[p.ImportPath] = p.Export
 	}
-	var own []codes.Entry
+	prog := program{slugs: map[string]bool{}}
 	for _, p := range all {
-		if p.DepOnly || p.ImportPath == codesPath {
+		if p.DepOnly && !strings.HasPrefix(p.ImportPath+"/", libraryPath) {
 			continue
 		}
-		entries, err := constants(p, exports)
+		files, info, err := check(p, exports)
 		if err != nil {
-			return nil, err
+			return program{}, err
 		}
-		own = append(own, entries...)
+		addSlugs(prog.slugs, files, info)
+		if !p.DepOnly && p.ImportPath != codesPath {
+			prog.own = append(prog.own, constants(files, info)...)
+		}
 	}
-	return own, nil
+	return prog, nil
 }
 
-func constants(p listed, exports map[string]string) ([]codes.Entry, error) {
+// check parses a package and finds the types in it.
+func check(p listed, exports map[string]string) ([]*ast.File, *types.Info, error) {
 	fset := token.NewFileSet()
 	var files []*ast.File
 	for _, name := range slices.Concat(p.GoFiles, p.CgoFiles) {
 		f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		files = append(files, f)
 	}
-	info := types.Info{Defs: map[*ast.Ident]types.Object{}}
+	info := &types.Info{Defs: map[*ast.Ident]types.Object{}, Types: map[ast.Expr]types.TypeAndValue{}}
 	config := types.Config{
 		FakeImportC: true,
 		Importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
@@ -95,10 +109,12 @@ func constants(p listed, exports map[string]string) ([]codes.Entry, error) {
 			return os.Open(exports[path])
 		}),
 	}
-	if _, err := config.Check(p.ImportPath, fset, files, &info); err != nil {
-		return nil, err
-	}
-	var own []codes.Entry
+	_, err := config.Check(p.ImportPath, fset, files, info)
+	return files, info, err
+}
+
+// constants returns those of type codes.Code.
+func constants(files []*ast.File, info *types.Info) (own []codes.Entry) {
 	for _, f := range files {
 		for _, decl := range f.Decls {
 			group, ok := decl.(*ast.GenDecl)
@@ -115,7 +131,7 @@ func constants(p listed, exports map[string]string) ([]codes.Entry, error) {
 			}
 		}
 	}
-	return own, nil
+	return own
 }
 
 // codeOf returns the value of a constant of type codes.Code.

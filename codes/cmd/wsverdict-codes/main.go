@@ -11,6 +11,10 @@
 // are not looked at. A constant's name is the property's, its comment is the text. A constant that
 // has the value of a code of package codes is another name for it and is left out.
 //
+// Behind the codes it writes the slugs of the packages' verdicts, and of those packages of this library
+// that they import: every constant that is passed for a parameter named slug, as the one of policy.Close
+// is, or that of a function of your own which hands it on.
+//
 // With -check nothing is written: it fails if the file is not what would be written, and says so.
 // Put it into a test or into CI, and the names of the front end cannot drift from the server's.
 //
@@ -48,14 +52,15 @@ func run(args []string, stdout io.Writer) error {
 	if len(patterns) == 0 {
 		patterns = []string{"."}
 	}
-	own, err := ownCodes(patterns)
+	prog, err := read(patterns)
 	if err != nil {
 		return err
 	}
 	var module bytes.Buffer
-	if err := codes.WriteTypeScript(&module, own...); err != nil {
+	if err := codes.WriteTypeScript(&module, prog.own...); err != nil {
 		return err
 	}
+	writeSlugs(&module, prog.slugs)
 	switch {
 	case *check:
 		old, err := os.ReadFile(*out)

@@ -85,6 +85,28 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// Slugs are those that are passed as one, and of the library those of what is imported.
+func TestSlugs(t *testing.T) {
+	var b bytes.Buffer
+	if err := run([]string{"./testdata/rooms"}, &b); err != nil {
+		t.Fatal(err)
+	}
+	_, got, ok := strings.Cut(b.String(), "export const slugs = [\n")
+	if !ok {
+		t.Fatal("there are none")
+	}
+	for _, want := range []string{"room_full", "not_listed", "game_over", "full_for_now", "internal_error"} {
+		if !strings.Contains(got, "  \""+want+"\",\n") {
+			t.Errorf("it lacks %s:\n%s", want, got)
+		}
+	}
+	for _, stray := range []string{"token_expired", "unknown"} {
+		if strings.Contains(got, stray) {
+			t.Errorf("it has %s", stray)
+		}
+	}
+}
+
 // TypeScript's own compiler takes the module, and names that are not there are its errors.
 func TestModuleCompiles(t *testing.T) {
 	tsc, err := filepath.Abs("../../client/node_modules/.bin/tsc")
@@ -103,7 +125,7 @@ func TestModuleCompiles(t *testing.T) {
 	}
 	compile := func(body string) error {
 		file := filepath.Join(dir, "use.ts")
-		if err := os.WriteFile(file, []byte("import { catalog, codes, type Code } from './codes.ts';\n"+body), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte("import { catalog, codes, type Code, type Slug } from './codes.ts';\n"+body), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		out, err := exec.Command(tsc, "--strict", "--noEmit", "--module", "esnext", "--moduleResolution", "bundler",
@@ -113,8 +135,11 @@ func TestModuleCompiles(t *testing.T) {
 		}
 		return err
 	}
-	if err := compile("const full: Code = codes.RoomFull;\nexport const text: string = catalog[full].text;\n"); err != nil {
+	if err := compile("const full: Code = codes.RoomFull;\nexport const text: string = catalog[full].text;\nexport const slug: Slug = 'room_full';\n"); err != nil {
 		t.Errorf("tsc: %v", err)
+	}
+	if compile("export const gone: Slug = 'room_empty';\n") == nil {
+		t.Error("a slug that the server does not have compiles")
 	}
 	if compile("export const gone: Code = codes.RoomEmpty;\n") == nil {
 		t.Error("a name that the server does not have compiles")

@@ -84,3 +84,15 @@ export const catalog: { readonly [code in Code]: CodeEntry } = {
   4604: { name: "four", text: "", action: "stop", httpStatus: 0 },
   4605: { name: "five", text: "", action: "stop", httpStatus: 0 },
 };
+
+/** What the server says has happened: the slugs of its refusals, the library's own among them. */
+export const slugs = [
+  "full_for_now",
+  "game_over",
+  "internal_error",
+  "not_listed",
+  "room_full",
+  "undecided",
+] as const;
+
+export type Slug = (typeof slugs)[number];

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/wsverdict/wsverdict/codes"
+	"github.com/wsverdict/wsverdict/policy"
 )
 
 // RoomFull: there is no seat left.
@@ -34,4 +35,14 @@ const (
 func local() codes.Code {
 	const inside codes.Code = 4700
 	return inside
+}
+
+const gameOver = "game_over"
+
+func verdicts(unknown string) []policy.Verdict {
+	full := func(slug string) policy.Verdict { return policy.Close(RoomFull, slug) }
+	return []policy.Verdict{
+		policy.Close(RoomFull, "room_full"), policy.Reject(Denied, "not_"+"listed"), policy.Close(GameOver, gameOver),
+		full("full_for_now"), full(unknown),
+	}
 }
