@@ -39,10 +39,13 @@ func local() codes.Code {
 
 const gameOver = "game_over"
 
-func verdicts(unknown string) []policy.Verdict {
+// Verdicts are refusals in every way that Go has of writing their slugs.
+func Verdicts(unknown string) []policy.Verdict {
 	full := func(slug string) policy.Verdict { return policy.Close(RoomFull, slug) }
 	return []policy.Verdict{
 		policy.Close(RoomFull, "room_full"), policy.Reject(Denied, "not_"+"listed"), policy.Close(GameOver, gameOver),
 		full("full_for_now"), full(unknown),
 	}
 }
+
+var _ = []codes.Code{quiet, four, five, local()}
