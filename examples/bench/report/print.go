@@ -149,7 +149,9 @@ func (d *document) profiles(all []storm.Profile) {
 	d.printf("\n## Where the time of a handshake goes\n\n" +
 		"CPU profiles of whole servers, in %% of their samples, with the µs of CPU that a handshake takes (profiled, so a little more than above). A sample belongs to the innermost part that its stack names: " +
 		"what the Go runtime does on behalf of net/http, allocating above all, is net/http's. What stands under `kernel: TCP`, `net/http` and `Go runtime` is what any server " +
-		"on net/http pays, whatever its library does; the rest is what libraries can differ in.\n")
+		"on net/http pays, whatever its library does; the rest is what libraries can differ in.\n\n" +
+		"Of the system calls of a handshake that is refused by a close frame, wsverdict makes one write, a read or two and one close. Accepting makes the others, whatever the library: accept4, getsockname, two epoll_ctl " +
+		"and five setsockopt. Four of these turn TCP's keepalive on; a listener of `net.ListenConfig{KeepAlive: -1}` spares them where the Upgrader's pings find dead peers anyway (PingInterval).\n")
 	d.printf("\n| | µs |")
 	for _, part := range storm.Parts {
 		d.printf(" %s |", part)
