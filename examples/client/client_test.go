@@ -144,7 +144,12 @@ func TestTokenEnds(t *testing.T) {
 					Keys: middleware.StaticKey(secret), Methods: []string{"HS256"},
 					From: middleware.TokenSources{middleware.Subprotocol("bearer")},
 				})
-				s := tokenSite(t, b, users)
+				// Where nothing may be closed, a busy machine gets half a minute more than the page is told.
+				slack := time.Duration(0)
+				if inPlace {
+					slack = 30 * time.Second
+				}
+				s := tokenSite(t, b, users, slack)
 				b.start(t, "renew", map[string]any{
 					"url": s.url(), "tokens": "http://" + s.addr + "/token", "replacements": 2, "inPlace": inPlace,
 				})
@@ -153,7 +158,7 @@ func TestTokenEnds(t *testing.T) {
 					Sent, Heard, Lost, Twice, Refreshed int
 				}
 				b.await(t, "done", &got)
-				if got.Heard != got.Sent || got.Sent < 10 {
+				if got.Heard != got.Sent || got.Sent == 0 {
 					t.Errorf("%d said, %d heard", got.Sent, got.Heard)
 				}
 				want := int64(1)
@@ -164,6 +169,9 @@ func TestTokenEnds(t *testing.T) {
 					t.Errorf("states %q: the user noticed", p)
 				} else if got.Lost+got.Twice > 0 {
 					t.Errorf("%d lost, %d said twice", got.Lost, got.Twice)
+				}
+				for i := 0; inPlace && i < 2; i++ {
+					within(t, s.renewed, "was not renewed")
 				}
 				// On a busy machine a token can end before it was ever sent: then it is replaced without a connection.
 				if n := s.attempts.Load(); n > want || n < min(want, 2) {
@@ -176,14 +184,15 @@ func TestTokenEnds(t *testing.T) {
 
 var secret = []byte("a secret of at least thirty-two bytes, for tests")
 
-// tokenSite gives out tokens that end in some five seconds, and takes new ones over the connection.
-func tokenSite(t *testing.T, b *browser, users *middleware.JWT[jwt.RegisteredClaims]) *site {
-	s := &site{up: &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}}}
+// tokenSite gives out tokens that end in some five seconds, or slack later than it says, and takes new
+// ones over the connection.
+func tokenSite(t *testing.T, b *browser, users *middleware.JWT[jwt.RegisteredClaims], slack time.Duration) *site {
+	s := &site{up: &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}}, renewed: make(chan struct{}, 100)}
 	ws := middleware.For(s.up)
 	r := chi.NewRouter()
 	r.Get("/token", func(w http.ResponseWriter, r *http.Request) {
 		end := time.Now().Add(6 * time.Second).Truncate(time.Second)
-		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{Subject: "ada", ExpiresAt: jwt.NewNumericDate(end)}).SignedString(secret)
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{Subject: "ada", ExpiresAt: jwt.NewNumericDate(end.Add(slack))}).SignedString(secret)
 		if err != nil {
 			t.Error(err)
 		}
@@ -201,6 +210,7 @@ func tokenSite(t *testing.T, b *browser, users *middleware.JWT[jwt.RegisteredCla
 					if _, err := users.Renew(ctx, c, token); err != nil {
 						return err
 					}
+					s.renewed <- struct{}{}
 				} else if err := c.Write(ctx, typ, message); err != nil {
 					return err
 				}

@@ -23,6 +23,7 @@ type site struct {
 	up       *upgrade.Upgrader
 	server   *http.Server
 	attempts atomic.Int64
+	renewed  chan struct{} // by a token that was sent over a connection
 
 	mu    sync.Mutex
 	conns []net.Conn // all that were accepted
