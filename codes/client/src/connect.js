@@ -97,7 +97,7 @@ export function connect(address, {
           else if (self.state == "closed") return;
           else await next();
         }
-        throw new RangeError("too far behind");
+        throw new RangeError("fell behind");
       } finally {
         self.removeEventListener("message", take);
       }
@@ -154,7 +154,7 @@ export function connect(address, {
         await step(() => failure(async () => (why = (await explain?.(token, over.signal)) ?? why)));
       }
       self.outcome = why;
-      const { action, after } = why, base = /** @type {any} */ ({ backoff, reconnect: spread })[action];
+      const { action, after } = why, base = action == "backoff" ? backoff : spread;
       if (action == "refresh" && !refreshed && (refresh || asks)) {
         while ((end = await step(refreshing))) {
           if (end.action == "stop") throw end;
@@ -163,8 +163,8 @@ export function connect(address, {
         }
         refreshed = true;
         if (!after) continue;
-      } else if (base == null) throw why;
-      later(base ?? spread, after);
+      } else if (action == "stop" || action == "refresh") throw why;
+      later(base, after);
     }
   }
 
@@ -229,9 +229,9 @@ export function connect(address, {
   /** @param {Data} data */
   function give(data) {
     forget();
-    const { bufferedAmount } = socket;
+    total -= socket.bufferedAmount;
     socket.send(data);
-    total += socket.bufferedAmount - bufferedAmount; // its size, as the socket counts
+    total += socket.bufferedAmount; // its size, as the socket counts
     handed++;
     given.push(data);
   }

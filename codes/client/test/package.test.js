@@ -23,7 +23,7 @@ async function weigh(source) {
 
 for (const [source, most] of [
   ['export { outcome } from "wsverdict"', 716],
-  ['export { connect } from "wsverdict"', 2570],
+  ['export { connect } from "wsverdict"', 2560],
   ['export { connect } from "wsverdict/renewal"', 2860],
   ['export { explain } from "wsverdict/explain"', 1300],
   ['export { tabs } from "wsverdict/tabs"', 600],
