@@ -35,6 +35,17 @@ fault("a late answer of the token hook is not taken for the new attempt's", asyn
   assert.equal(sockets.length, 1);
 });
 
+fault("closed while the token is asked for, it makes no connection any more", async () => {
+  let answer;
+  const { socket } = await start({ token: () => new Promise((resolve) => (answer = resolve)) });
+  socket.close();
+  await settle();
+  assert.equal(socket.state, "closed");
+  answer("late");
+  await settle();
+  assert.equal(sockets.length, 0);
+});
+
 fault("nothing is locked after an attempt that failed", async () => {
   const { socket, at } = await start();
   for (let i = 0; i < 1000; i++) {
