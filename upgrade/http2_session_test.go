@@ -157,6 +157,28 @@ func TestHTTP2Gone(t *testing.T) {
 	}
 }
 
+// TestHTTP2GoneToAWriter: a session that only writes is told as much.
+func TestHTTP2GoneToAWriter(t *testing.T) {
+	for range 20 { // whoever hears of it first
+		events := &ledger{}
+		up := &upgrade.Upgrader{Observer: events}
+		c, returned := admitHTTP2(t, up, func(ctx context.Context, c *upgrade.Conn) error {
+			for {
+				if err := c.Write(ctx, upgrade.Text, []byte("news")); err != nil {
+					return err
+				}
+			}
+		})
+		c.Frame()
+		c.Response.Body.Close()
+		receive(t, returned)
+		var reset *upgrade.StreamError
+		if e := events.await(t, upgrade.Ended); !errors.As(e.Err, &reset) || reset.Code != 8 {
+			t.Fatalf("ended with %T %v", e.Err, e.Err)
+		}
+	}
+}
+
 // TestHTTP2ReadDeadlines: a read that was given up leaves the stream as it was.
 func TestHTTP2ReadDeadlines(t *testing.T) {
 	for name, s := range map[string]upgrade.Session{"polls": polling, "polls raw": pollingRaw} {

@@ -3,12 +3,10 @@ package transport
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 )
@@ -21,8 +19,9 @@ import (
 // body, a piece at a time, and waits while nobody takes it: then the client runs out of its window,
 // and no other stream does. Whoever calls Write fills net/http's buffer and has a goroutine flush
 // it, which can be left behind: a flush ends when its stream is reset, and the reset may wait
-// without bound for a client that takes no bytes at all. The handler stays for what is left behind,
-// so that nothing touches the ResponseWriter after it.
+// without bound for a client that takes no bytes at all. So what is larger than that buffer is
+// copied. The handler stays for what is left behind, so that nothing touches the ResponseWriter
+// after it.
 type Stream struct {
 	outer http.ResponseWriter // with the middlewares' wrappers, for the header
 	w     streamWriter
@@ -35,13 +34,16 @@ type Stream struct {
 	in  sync.Cond // Read waits for the body, a deadline or the end; the handler for room, or the end
 	out sync.Cond // Write waits for its flush, a deadline or the end; the handler for who uses w
 
-	have   []byte // was read of the body and is not taken
-	err    error  // the body's end, behind have
-	closed bool
+	have    []byte // was read of the body and is not taken
+	err     error  // the body's end, behind have
+	pumping bool   // the body is being read
+	closed  bool
 
 	flushing bool
-	broken   error // of a write that failed or was left behind
-	using    int   // goroutines that use w
+	piece    *[large]byte // what the flush writes before; nil for nothing
+	size     int          // of it
+	broken   error        // of a write that failed or was left behind
+	using    int          // goroutines that use w
 
 	readBy, writeBy deadline
 	small           [512]byte
@@ -56,12 +58,7 @@ type streamWriter interface {
 	SetWriteDeadline(time.Time) error
 }
 
-// written is what net/http's writer takes without waiting: what it buffers.
-const written = 4 << 10
-
 var past = time.Unix(1, 0)
-
-var pieces = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 
 // newStream finds the writer that the middlewares have wrapped. Frames go to it directly, as they do
 // where a socket was hijacked: a wrapper that counts, compresses or keeps what is written would see
@@ -95,30 +92,6 @@ func (s *Stream) answer(out []byte) error {
 	return err
 }
 
-// Read takes what the handler's goroutine has read.
-func (s *Stream) Read(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for {
-		switch {
-		case s.closed:
-			return 0, net.ErrClosed
-		case s.readBy.passed():
-			return 0, os.ErrDeadlineExceeded
-		case len(s.have) > 0:
-			n := copy(p, s.have)
-			s.have = s.have[n:]
-			if len(s.have) == 0 {
-				s.in.Broadcast()
-			}
-			return n, nil
-		case s.err != nil:
-			return 0, s.err
-		}
-		s.in.Wait()
-	}
-}
-
 // stay reads for the stream until it is closed and nobody uses the ResponseWriter any more.
 func (s *Stream) stay() {
 	s.pump()
@@ -127,123 +100,6 @@ func (s *Stream) stay() {
 	for !s.closed || s.using > 0 {
 		s.out.Wait()
 	}
-}
-
-// pump reads the body into a small buffer, and while data pours in into a large one.
-func (s *Stream) pump() {
-	for more := false; ; {
-		var done bool
-		if more, done = s.piece(more); done {
-			return
-		}
-	}
-}
-
-func (s *Stream) piece(large bool) (full, done bool) {
-	buf := s.small[:]
-	if large {
-		piece := pieces.Get().(*[16 << 10]byte)
-		defer pieces.Put(piece)
-		buf = piece[:]
-	}
-	n, err := s.readBody(buf)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.have, s.err = buf[:n], streamError(err)
-	s.in.Broadcast()
-	for len(s.have) > 0 && !s.closed {
-		s.in.Wait()
-	}
-	s.have = nil // buf is given back
-	return n == len(buf), s.err != nil || s.closed
-}
-
-// readBody keeps a panic of a middleware's body from ending the handler, while others still write.
-func (s *Stream) readBody(p []byte) (n int, err error) {
-	defer func() {
-		if x := recover(); x != nil {
-			n, err = 0, fmt.Errorf("the request's body panicked: %v", x)
-		}
-	}()
-	return s.body.Read(p)
-}
-
-// Write writes p in pieces that net/http buffers. If it fails or is given up, the stream is of no
-// more use. Only one goroutine writes at a time.
-func (s *Stream) Write(p []byte) (int, error) { return s.write(p, false) }
-
-// write flushes at least once if the header is still to go.
-func (s *Stream) write(p []byte, header bool) (n int, err error) {
-	for ; len(p) > 0 || header; header = false {
-		piece := p[:min(len(p), written)]
-		if err := s.send(piece); err != nil {
-			return n, err
-		}
-		n, p = n+len(piece), p[len(piece):]
-	}
-	return n, nil
-}
-
-func (s *Stream) send(piece []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return net.ErrClosed
-	case s.broken != nil:
-		return s.broken
-	case s.writeBy.passed():
-		return os.ErrDeadlineExceeded
-	}
-	s.flushing = true
-	s.using++
-	s.mu.Unlock()
-	var err error
-	if len(piece) > 0 {
-		_, err = s.w.Write(piece)
-	}
-	if err == nil {
-		go s.run()
-	} else {
-		s.wrote(err)
-	}
-	s.mu.Lock()
-	for s.flushing {
-		switch {
-		case s.closed:
-			return s.leave(net.ErrClosed)
-		case s.writeBy.passed():
-			return s.leave(os.ErrDeadlineExceeded)
-		}
-		s.out.Wait()
-	}
-	return s.broken
-}
-
-// flush is a goroutine.
-func (s *Stream) flush() { s.wrote(s.w.FlushError()) }
-
-// wrote notes how a write went. Of a stream that was reset the reader knows more.
-func (s *Stream) wrote(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.flushing = false; err != nil {
-		s.broken = cmp.Or(s.broken, s.err, streamError(err))
-	}
-	s.unuse()
-}
-
-// leave gives a write up, and resets the stream under it. mu is held.
-func (s *Stream) leave(err error) error {
-	s.broken = err
-	s.using++
-	go func() {
-		s.w.SetWriteDeadline(past) // a reset, at once
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.unuse()
-	}()
-	return err
 }
 
 // unuse notes that a goroutine is done with w. mu is held.

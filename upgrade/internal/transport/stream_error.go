@@ -31,7 +31,7 @@ func (streamReset) Error() string { return "" } // errors.As wants an error
 
 // streamError says how a stream ended: by a reset, by the client's half-close (io.EOF), or with the
 // connection that it was on.
-func streamError(err error) error {
+func streamError(op string, err error) error {
 	var reset streamReset
 	switch {
 	case err == nil, err == io.EOF, errors.Is(err, os.ErrDeadlineExceeded):
@@ -41,5 +41,5 @@ func streamError(err error) error {
 	case errors.As(err, &reset):
 		return &StreamError{reset.Code}
 	}
-	return &net.OpError{Op: "read", Net: "http2", Err: err}
+	return &net.OpError{Op: op, Net: "http2", Err: err}
 }

@@ -193,7 +193,7 @@ func TestStreamOutlivesNobody(t *testing.T) {
 					if time.Since(start) > time.Second {
 						t.Errorf("after %v", time.Since(start))
 					}
-					if len(f.wrote) > 4<<10 {
+					if len(f.wrote) > 16<<10 {
 						t.Errorf("%d bytes were handed over at once", len(f.wrote))
 					}
 					_, err := conn.Write([]byte("more"))
