@@ -32,7 +32,7 @@ func (d *document) head(s settings, begun time.Time) {
 	d.printf("- %s\n", strings.Join(peers(), ", "))
 	d.printf("- Everybody at their defaults. In memory one request with Chromium's headers is replayed on a ResponseWriter that can be\n" +
 		"  hijacked again and again, whose connection swallows what is written; what that costs is in every figure.\n")
-	d.printf("- The storms at the end have a process for each server and one for all clients, on the same machine over loopback: clients take what servers could have.\n")
+	d.printf("- The storms and the broadcast at the end have a process for each server and one for all clients, on the same machine over loopback: clients take what servers could have.\n")
 }
 
 // load is the system's load before it had ours.
@@ -47,7 +47,7 @@ var load = func() string {
 
 // peers are the modules that are compared, with their versions.
 func peers() []string {
-	wanted := []string{"gobwas/ws", "gorilla/websocket", "coder/websocket", "lxzan/gws", "centrifugal/centrifuge", "go-chi/chi/v5", "go-chi/jwtauth/v5",
+	wanted := []string{"gobwas/ws", "gorilla/websocket", "coder/websocket", "lxzan/gws", "centrifugal/centrifuge", "olahol/melody", "go-chi/chi/v5", "go-chi/jwtauth/v5",
 		"go-chi/httprate", "golang-jwt/jwt/v5", "sethvargo/go-limiter", "golang.org/x/time"}
 	var found []string
 	if info, ok := debug.ReadBuildInfo(); ok {

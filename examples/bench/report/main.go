@@ -1,4 +1,4 @@
-// Command report runs the cases of packages bench and storm in mixed order, many rounds, and writes docs/performance.md with its plots.
+// Command report runs the cases of packages bench, storm and broadcast in mixed order, many rounds, and writes docs/performance.md with its plots.
 package main
 
 import (
@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/wsverdict/wsverdict/examples/bench"
+	"github.com/wsverdict/wsverdict/examples/bench/broadcast"
 	"github.com/wsverdict/wsverdict/examples/bench/internal/child"
 	"github.com/wsverdict/wsverdict/examples/bench/storm"
 )
@@ -22,6 +24,7 @@ type settings struct {
 	each    time.Duration
 	most    int // rounds of a row that takes long
 	sizes   storm.Sizes
+	crowd   broadcast.Sizes
 	profile time.Duration
 	short   bool
 	only    string
@@ -29,8 +32,8 @@ type settings struct {
 }
 
 func main() {
-	child.Main(bench.Roles(), storm.Roles())
-	s := settings{most: 7, sizes: storm.Full, profile: 10 * time.Second}
+	child.Main(bench.Roles(), storm.Roles(), broadcast.Roles())
+	s := settings{most: 7, sizes: storm.Full, crowd: broadcast.Full, profile: 10 * time.Second}
 	flag.IntVar(&s.rounds, "rounds", 20, "how often each case is run")
 	flag.DurationVar(&s.each, "each", 25*time.Millisecond, "how long a case runs in a round, where it is short enough")
 	flag.BoolVar(&s.short, "short", false, "fewer and smaller rounds: some minutes instead of half an hour")
@@ -39,7 +42,7 @@ func main() {
 	testing.Init()
 	flag.Parse()
 	if s.short {
-		s.rounds, s.most, s.sizes, s.profile = 5, 2, storm.Short, 3*time.Second
+		s.rounds, s.most, s.sizes, s.crowd, s.profile = 5, 2, storm.Short, broadcast.Short, 3*time.Second
 	}
 	if err := run(s); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -53,7 +56,7 @@ func run(s settings) error {
 	}
 	begun := time.Now()
 	var rows []*measured
-	for _, row := range append(bench.Rows(), storm.Rows(s.sizes)...) {
+	for _, row := range slices.Concat(bench.Rows(), storm.Rows(s.sizes), broadcast.Rows(s.crowd)) {
 		if !strings.HasPrefix(row.Name, s.only) {
 			continue
 		}

@@ -8,13 +8,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"time"
 
 	"github.com/wsverdict/wsverdict/examples/bench"
+	"github.com/wsverdict/wsverdict/examples/bench/internal/process"
 )
 
 // An order is what a server is started with.
@@ -64,13 +63,7 @@ func findLibrary(name string) (library, error) {
 }
 
 // A usage is what a server's process has used and holds.
-type usage struct {
-	CPU        time.Duration // of all its threads
-	Peak       int64         // resident bytes at most, since its start
-	Resident   int64
-	InUse      int64 // heap and stacks
-	Goroutines int
-}
+type usage = process.Usage
 
 // serve is a server's process. It prints its address, and does what it is told: "usage", "collect" (garbage, before the usage),
 // "profile FILE" and "profiled", "shutdown".
@@ -108,10 +101,7 @@ func serve(args []string, commands <-chan string) error {
 		switch verb {
 		case "usage":
 		case "collect":
-			for range 3 { // pools let go of what they hold at the second
-				runtime.GC()
-			}
-			debug.FreeOSMemory()
+			process.Collect()
 		case "profile":
 			out, err := os.Create(file)
 			if err == nil {
@@ -134,7 +124,7 @@ func serve(args []string, commands <-chan string) error {
 		default:
 			return errors.New("storm: unknown command " + command)
 		}
-		b, err := json.Marshal(usageNow())
+		b, err := json.Marshal(process.Now())
 		if err != nil {
 			return err
 		}
@@ -148,29 +138,4 @@ func orAnyPort(addr string) string {
 		return "127.0.0.1:0"
 	}
 	return addr
-}
-
-func usageNow() usage {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	u := usage{CPU: cpuTime(), InUse: int64(m.HeapInuse + m.StackInuse), Goroutines: runtime.NumGoroutine()}
-	u.Peak, u.Resident = resident()
-	return u
-}
-
-// resident is what Linux says of this process: 0 elsewhere.
-func resident() (peak, now int64) {
-	status, _ := os.ReadFile("/proc/self/status")
-	for line := range strings.Lines(string(status)) {
-		var kB int64
-		switch name, value, _ := strings.Cut(line, ":"); name {
-		case "VmHWM":
-			fmt.Sscan(value, &kB)
-			peak = kB << 10
-		case "VmRSS":
-			fmt.Sscan(value, &kB)
-			now = kB << 10
-		}
-	}
-	return peak, now
 }
