@@ -111,3 +111,27 @@ func BenchmarkEcho(b *testing.B) {
 		})
 	}
 }
+
+// A broadcast allocates the list of who it is for, and nothing for each of them.
+func TestBroadcastAllocations(t *testing.T) {
+	const crowd = 50
+	up := &upgrade.Upgrader{}
+	written := make(chan int, crowd)
+	for range crowd {
+		f := &feed{messages: make(chan []byte), written: written}
+		t.Cleanup(func() { close(f.messages) })
+		admitInMemory(up, f, listen)
+		<-written // the 101
+	}
+	p := prepare(t, upgrade.Text, repeated("x", 1<<10))
+	if got := allocations(t, func() {
+		if n := up.BroadcastAll(p); n != crowd {
+			t.Fatalf("sent to %d, want %d", n, crowd)
+		}
+		for range crowd {
+			<-written
+		}
+	}); got > 1 {
+		t.Errorf("%v allocations a broadcast to %d, want 1", got, crowd)
+	}
+}

@@ -22,13 +22,13 @@ type Sizes struct {
 
 // Full and Short are the sizes of a report.
 var (
-	Full  = Sizes{Clients: 5000, Chased: 500, Paced: 40}
-	Short = Sizes{Clients: 1000, Chased: 500, Paced: 20}
+	Full  = Sizes{Clients: 5000, Chased: 500, Paced: 60}
+	Short = Sizes{Clients: 1000, Chased: 500, Paced: 40}
 )
 
 const (
 	window  = 4                      // chased messages that are under way
-	pause   = 250 * time.Millisecond // between paced messages
+	pause   = 200 * time.Millisecond // between paced messages
 	gone    = 15 * time.Second       // what has not come by then does not come
 	atATime = 32                     // clients that connect
 )
