@@ -20,5 +20,10 @@
 // ping that is not answered, an end that is spread over a minute. [Serve] and [Dial] are over a
 // socket, for what only a network shows. They do not work in a bubble.
 //
+// # HTTP/2
+//
+// [HTTP2] runs a package's tests where WebSocket over HTTP/2 is spoken; [ServeHTTP2] and [DialHTTP2]
+// do what Serve and Dial do.
+//
 // All of it is closed when the test ends, and whatever waits gives up after [Patience].
 package upgradetest

@@ -11,7 +11,7 @@ import (
 // A StreamError says that the HTTP/2 stream of a WebSocket was reset (RST_STREAM, RFC 9113 §6.4): by
 // the client, or by net/http for what the client sent.
 type StreamError struct {
-	Code uint32 // RFC 9113 §7: 8 is CANCEL, which a page that goes away sends
+	Code uint32 // RFC 9113 §7: 8 is CANCEL
 }
 
 // Error gives the code.
