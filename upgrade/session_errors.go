@@ -27,8 +27,8 @@ func (e *failure) Unwrap() []error { return []error{ErrClosed, e.err} }
 
 // A StreamError is the error of reads and writes, and the Err of an [Ended] event, when the HTTP/2
 // stream of a connection was reset: by the client, whose Code is one of RFC 9113 §7 (8 is CANCEL), or
-// by net/http for what the client sent. When the HTTP/2 connection ended under
-// it, by a GOAWAY too, the error is a [*net.OpError] instead.
+// by net/http for what the client sent. When the HTTP/2 connection ended under it, by a GOAWAY too,
+// the error is a [*net.OpError] instead.
 type StreamError = transport.StreamError
 
 // denialIn finds the denying verdict in an error, nil if there is none.
