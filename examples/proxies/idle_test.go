@@ -2,6 +2,7 @@ package proxies
 
 import (
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -32,6 +33,23 @@ func TestPingKeepsIdleConnections(t *testing.T) {
 			t.Logf("%v, on a machine that stood still for %v", err, longest)
 		}
 		t.Skip("the machine is too slow for this")
+	})
+}
+
+// TestIdleMinute: the same with the guide's configuration and the Upgrader's own pings, as they are. It takes that minute, so it is for CI.
+func TestIdleMinute(t *testing.T) {
+	if os.Getenv("WSVERDICT_REQUIRE_ALL") == "" {
+		t.Skip("it takes a minute: set WSVERDICT_REQUIRE_ALL")
+	}
+	through(t, func(t *testing.T, p *proxy) {
+		const minute = 65 * time.Second // the guide's idle times are 60 s
+		c := mustDial(t, p.run(t, newServer(t, &upgrade.Upgrader{})), "/ws/echo", "")
+		if err := c.conn.SetDeadline(time.Now().Add(minute + testTime)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.idle(minute); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
