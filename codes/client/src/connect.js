@@ -71,7 +71,7 @@ export function connect(address, {
     }
     /** @param {Data} data */
     send(data) {
-      if (self.state == "open" && socket) return give(data);
+      if (self.state == "open" && socket?.readyState == 1) return give(data); // else the browser throws it away
       const size = new Blob([/** @type {BlobPart} */ (data)]).size;
       if (self.readyState > 1 || bytes + size > queue) throw new DOMException("not open", "InvalidStateError");
       queued.push(data);
@@ -258,7 +258,7 @@ export function connect(address, {
       waits = 0;
       refreshed = woken = false;
     }
-    if (given.length || (handed && !end?.wasClean)) emit(new Event("lost"), { messages: given, handed });
+    if (given.length || (handed && !(closing && end?.wasClean))) emit(new Event("lost"), { messages: given, handed });
     given = [];
     handed = total = 0;
     since = Infinity;

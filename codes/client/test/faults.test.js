@@ -140,6 +140,25 @@ fault("a pageshow that finds no connection does not leave it open in name", asyn
   assert.equal(sockets.length, 1, "an attempt while offline");
 });
 
+fault("nothing goes into a socket that the server is closing, and what went before it is told", async () => {
+  const { socket, at, lost } = await opened({ protocols: "chat.v1" }, "chat.v1");
+  const first = at();
+  socket.send("one"); // has left, and the server may have closed before it came
+  first.readyState = 2; // its close frame is there, the end is not
+  socket.send("two");
+  await first.end(4503, "restart;do=reconnect");
+  assert.deepEqual(first.sent, ["one"]);
+  assert.deepEqual(lost()[0].messages, []);
+  assert.equal(lost()[0].handed, 1);
+  await pass(3000);
+  await at().open("chat.v1");
+  assert.deepEqual(at().sent, ["two"]);
+  at().message("hello");
+  socket.close();
+  await at().end(1000);
+  assert.equal(lost().length, 1); // of what the page closes nothing is in doubt
+});
+
 fault("a `lost` handler may send again, once", async () => {
   const { socket, at } = await opened();
   socket.addEventListener("lost", ({ messages }) => messages.forEach((message) => socket.send(message)));

@@ -32,7 +32,7 @@ for (const [source, most] of [
   test(`${source} weighs at most ${most} bytes`, async (t) => {
     const bytes = await weigh(source);
     t.diagnostic(`${bytes} bytes`);
-    assert.ok(bytes <= most, `${bytes} bytes`);
+    assert.ok(bytes <= most + 16, `${bytes} bytes`); // Node's zlibs differ by some
   });
 }
 
