@@ -101,18 +101,18 @@ func TestPage(t *testing.T) {
 	script := strings.ReplaceAll(recipe.Script(t, "tickets.md"), "wss://app.example.com", "ws://"+addr)
 	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `<script type="module">
-			import { connect } from "/wsverdict.js";
+			import { connect } from "/wsverdict/wsverdict.js";
 			const authorization = "Bearer %s", signIn = () => {};
 			%s</script>`, token.Sign(t, token.For("alice", time.Hour)), strings.Replace(script, "connect((", "window.socket = connect((", 1))
 	})
-	r.Handle("/wsverdict.js", codes.Script())
+	r.Handle("/wsverdict/*", codes.Script())
 	h = r
 	server.Start()
 	t.Cleanup(server.Close)
 
 	tab := chrome.Tab(t)
 	if err := chromedp.Do(tab, chromedp.Navigate("http://"+addr),
-		chromedp.Poll[chromedp.Void](`socket.outcome?.code === 1000`, chromedp.WithPollingTimeout(0))); err != nil {
+		chromedp.Poll[chromedp.Void](`window.socket?.outcome?.code === 1000`, chromedp.WithPollingTimeout(0))); err != nil {
 		t.Fatal(err)
 	}
 	upgradetest.WantEmpty(t, up)
