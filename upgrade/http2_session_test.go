@@ -185,6 +185,7 @@ func TestHTTP2ReadDeadlines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			up := impatient()
+			up.PingTimeout = time.Hour
 			c, returned := admitHTTP2(t, up, s)
 			for range 3 {
 				f := c.Frame()
@@ -193,6 +194,12 @@ func TestHTTP2ReadDeadlines(t *testing.T) {
 				}
 				c.Send(ws.NewPongFrame(f.Payload))
 			}
+			c.Close()
+			receive(t, returned)
+			wantEmpty(t, up)
+
+			up = impatient()
+			c, returned = admitHTTP2(t, up, s)
 			c.Frame() // and no pong: it is given up
 			receive(t, returned)
 			wantEmpty(t, up)

@@ -229,7 +229,7 @@ func TestPauseWithinTheLinger(t *testing.T) {
 			}
 			c.SetReadDeadline(time.Now().Add(patience))
 			c.bye()
-			if ops, _, _ := receive(t, taps).log(t); strings.Contains(ops, "FIN") {
+			if ops, _, _ := receive(t, taps).log(t); strings.Contains(ops, "fin") {
 				t.Errorf("the server did %q", ops)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -105,24 +106,28 @@ func TestRawCloseEndsTheContext(t *testing.T) {
 
 // A policy that stands in a chain twice brings its expiry twice: both are its owner's.
 func TestExtendMovesAllOfAnOwner(t *testing.T) {
+	synctest.Test(t, testExtendMovesAllOfAnOwner)
+}
+
+func testExtendMovesAllOfAnOwner(t *testing.T) {
 	brings := policy.Func(func(*http.Request) policy.Verdict {
 		return policy.Allow().WithExpiry(policy.Expiry{At: time.Now().Add(300 * time.Millisecond), Owner: "o", Subject: "s"})
 	})
 	up := &upgrade.Upgrader{}
-	chain := func(extended chan<- error) string {
-		return newServer(t, wrap(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
+	chain := func(extended chan<- error) http.Handler {
+		return wrap(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
 			if extended != nil {
 				extended <- c.Extend(policy.Expiry{Owner: "o", Subject: "s"})
 			}
 			return echoAll(ctx, c)
-		})), up.Use(brings), up.Use(brings)))
+		})), up.Use(brings), up.Use(brings))
 	}
 	extended := make(chan error, 1)
-	lives := connect(t, chain(extended))
+	lives := connectInMemory(t, chain(extended))
 	if err := receive(t, extended); err != nil {
 		t.Fatal("Extend:", err)
 	}
-	expires := connect(t, chain(nil)) // admitted later: when it has expired, the first would have as well
+	expires := connectInMemory(t, chain(nil)) // admitted later: when it has expired, the first would have as well
 	expires.wantClose(4401, expiredText)
 	expires.bye()
 	lives.say("hello")

@@ -6,13 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wsverdict/wsverdict/policy"
@@ -184,18 +184,16 @@ func TestEndDuringASlowAdmission(t *testing.T) {
 			return slowWrites(func() { up.EndAll(banned, 0); long() })
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
 			up := &upgrade.Upgrader{LingerTimeout: linger}
 			outer := slow(up)
-			addr := newServer(t, outer(up.Handler(run(listen))))
+			h := outer(up.Handler(run(listen)))
 			for _, answers := range []bool{true, false} { // who does not is cut off in time
-				c, res := handshake(t, addr)
-				wantStatus(t, res, 101)
+				c := connectInMemory(t, h)
 				c.wantClose(4403, bannedText)
-				c.SetReadDeadline(time.Now().Add(linger / 10)) // it has all of the linger's time to answer
+				c.SetReadDeadline(time.Now().Add(linger * 9 / 10)) // it has all of the linger's time to answer
 				if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Errorf("not waited for: %v", err)
+					t.Errorf("%s: not waited for: %v", name, err)
 				}
 				c.SetReadDeadline(time.Time{})
 				if answers {
@@ -241,7 +239,7 @@ func (c *slowConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-func (c *slowConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
+func (c *slowConn) CloseWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
 // TestExtendReplacesTags: who was found by the old credentials is found by the new ones.
 func TestExtendReplacesTags(t *testing.T) {
@@ -305,16 +303,16 @@ func TestShutdownInTheLeastTime(t *testing.T) {
 		return srv, listener.Addr().String()
 	}
 	t.Run("silent clients", func(t *testing.T) {
-		t.Parallel()
-		up := &upgrade.Upgrader{}
-		srv, addr := serve(up, listen)
-		for range 20 {
-			c := connect(t, addr)
-			defer io.Copy(io.Discard, c) // and never answers
-		}
-		if err := up.Shutdown(in(t, 3*time.Second), srv); err != nil {
-			t.Errorf("3 seconds were not enough: %v", err)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			up := &upgrade.Upgrader{}
+			h := up.Handler(run(listen))
+			for range 20 {
+				connectInMemory(t, h) // and never answers
+			}
+			if err := up.Shutdown(in(t, 3*time.Second)); err != nil {
+				t.Errorf("3 seconds were not enough: %v", err)
+			}
+		})
 	})
 	t.Run("a stubborn session", func(t *testing.T) {
 		t.Parallel()
@@ -323,7 +321,7 @@ func TestShutdownInTheLeastTime(t *testing.T) {
 		defer close(stubborn)
 		srv, addr := serve(up, func(context.Context, *upgrade.Conn) error { <-stubborn; return nil })
 		connect(t, addr)
-		err := up.Shutdown(in(t, time.Second), srv)
+		err := up.Shutdown(in(t, 3*time.Second), srv) // the server's part takes milliseconds
 		joined, ok := err.(interface{ Unwrap() []error })
 		if !ok || len(joined.Unwrap()) != 1 || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the sessions' error alone", err)

@@ -54,23 +54,21 @@ func TestBeforeExpiry(t *testing.T) {
 
 // It comes before the close, not with the admission.
 func TestBeforeExpiryIsInTime(t *testing.T) {
-	t.Parallel()
-	up := &upgrade.Upgrader{}
-	var at, told time.Time
-	c := connect(t, newServer(t, up.Use(always(expiring("a", 800*time.Millisecond)))(up.Handler(run(
-		func(ctx context.Context, c *upgrade.Conn) error {
-			c.BeforeExpiry(400*time.Millisecond, func(expires time.Time) {
-				at, told = expires, time.Now()
-				c.Write(ctx, upgrade.Text, nil)
-			})
-			return listen(ctx, c)
-		})))))
-	c.frame()
-	if told.Before(at.Add(-400 * time.Millisecond)) {
-		t.Errorf("told %v before", at.Sub(told))
-	}
-	c.wantClose(4401, expiredText)
-	c.bye()
+	synctest.Test(t, func(t *testing.T) {
+		const ahead = 400 * time.Millisecond
+		up := &upgrade.Upgrader{}
+		told := make(chan time.Duration, 1)
+		c := connectInMemory(t, up.Use(always(expiring("a", 2*ahead)))(up.Handler(run(
+			func(ctx context.Context, c *upgrade.Conn) error {
+				c.BeforeExpiry(ahead, func(expires time.Time) { told <- time.Until(expires) })
+				return listen(ctx, c)
+			}))))
+		if left := receive(t, told); left > ahead || left <= 0 {
+			t.Errorf("told %v before", left)
+		}
+		c.wantClose(4401, expiredText)
+		c.bye()
+	})
 }
 
 // A panic in it is a session's; nobody is called where nothing expires, and none who was taken back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
@@ -73,7 +74,10 @@ func TestExpiry(t *testing.T) {
 // Extend moves the expiry of the connection that is there. That one lives on is seen beside
 // another, which was not extended.
 func TestExtend(t *testing.T) {
-	t.Parallel()
+	synctest.Test(t, testExtend)
+}
+
+func testExtend(t *testing.T) {
 	up := &upgrade.Upgrader{}
 	extend := func(e policy.Expiry) upgrade.Session {
 		return func(ctx context.Context, c *upgrade.Conn) error {
@@ -84,7 +88,7 @@ func TestExtend(t *testing.T) {
 		}
 	}
 	server := func(v policy.Verdict, s upgrade.Session) *client {
-		return connect(t, newServer(t, up.Use(always(v))(up.Handler(run(s)))))
+		return connectInMemory(t, up.Use(always(v))(up.Handler(run(s))))
 	}
 	mine := policy.Expiry{At: time.Now().Add(time.Hour), Owner: "a", Subject: "alice"}
 	never := mine

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // A ledger is an Observer that keeps everything, sessions' events too.
@@ -70,6 +71,15 @@ func connect(t testing.TB, addr string, changes ...string) *client {
 	c, res := handshake(t, addr, changes...)
 	wantStatus(t, res, 101)
 	return c
+}
+
+// connectInMemory is connect in a bubble of testing/synctest: time passes there when all wait for it,
+// so that no machine is too slow. Call it in a test of its own: a bubble has no subtests.
+func connectInMemory(t testing.TB, h http.Handler) *client {
+	t.Helper()
+	c := upgradetest.Open(t, h, "/ws")
+	c.Pongs = false
+	return &client{c, t, c.In}
 }
 
 // say sends a text and wants it back.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -93,19 +94,18 @@ func TestPeerThatAnswersLives(t *testing.T) {
 		"message": func([]byte) string { return masked(ws.NewTextFrame([]byte("here"))) },
 		"a byte":  nil,
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := admit(t, impatient(), func(ctx context.Context, c *upgrade.Conn) error {
+		synctest.Test(t, func(t *testing.T) {
+			c := connectInMemory(t, impatient().Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
 				for {
 					if _, p, err := c.Read(ctx, nil); err != nil || string(p) == "bye" {
 						return err
 					}
 				}
-			})
+			})))
 			bye := masked(ws.NewTextFrame([]byte("bye")))
 			for i := range 4 {
 				if f := c.frame(); f.Header.OpCode != ws.OpPing {
-					t.Fatalf("got %+v %q, want ping %d", f.Header, f.Payload, i)
+					t.Fatalf("%s: got %+v %q, want ping %d", name, f.Header, f.Payload, i)
 				} else if answer != nil {
 					c.send(answer(f.Payload))
 				} else {
@@ -189,6 +189,7 @@ func TestPingLeavesRawWritesAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			up := impatient()
+			up.PingTimeout = patience
 			up.WriteTimeout = 50 * time.Millisecond
 			c := admit(t, up, func(_ context.Context, c *upgrade.Conn) error {
 				conn := c.NetConn()

@@ -146,6 +146,7 @@ func TestSlowConsumer(t *testing.T) {
 			up := &upgrade.Upgrader{OutboxBytes: 1 << 20, SlowConsumer: tc.verdict, Observer: events, WriteTimeout: time.Minute}
 			addr := newServer(t, up.Handler(run(listen)))
 			slow := connect(t, addr)
+			events.await(t, upgrade.Started) // a client has its 101 before its connection is found
 			p := prepare(t, upgrade.Binary, repeated("x", 256<<10))
 			var overflow error
 			n := 0

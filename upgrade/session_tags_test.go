@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
@@ -93,14 +94,17 @@ func TestEnd(t *testing.T) {
 // The closes are spread over the time, and so are the waits that clients are told. It is left to
 // chance, so to several tries.
 func TestEndSpreads(t *testing.T) {
-	t.Parallel()
+	synctest.Test(t, testEndSpreads)
+}
+
+func testEndSpreads(t *testing.T) {
 	const n, within = 40, 1200 * time.Millisecond
 	for range 5 {
 		up := &upgrade.Upgrader{}
-		addr := newServer(t, up.Handler(run(listen)))
+		h := up.Handler(run(listen))
 		clients := make([]*client, n)
 		for i := range clients {
-			clients[i] = connect(t, addr)
+			clients[i] = connectInMemory(t, h)
 		}
 		begun := time.Now()
 		up.EndAll(banned, within)
