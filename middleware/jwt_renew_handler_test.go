@@ -238,6 +238,7 @@ func TestRenewHandlerBehindItsPolicy(t *testing.T) {
 func TestRenewHandlerRefuses(t *testing.T) {
 	s := newCookieSite(t)
 	tab := s.open(t, s.cookie(t, "alice", "laptop", func(c *cookieClaims) { c.ID = "1" }))
+	tab.say("hello", "hello") // its session has begun
 	good := s.cookie(t, "alice", "laptop")
 	for _, tc := range []struct {
 		name, method string
