@@ -26,8 +26,8 @@ func (o *Observer) settled(e *upgrade.Event) {
 			span.SetStatus(otelcodes.Error, fault)
 		}
 	}
-	span.End(trace.WithTimestamp(end))
 	o.metrics.settled(ctx, e, route, fault)
+	span.End(trace.WithTimestamp(end))
 
 	outcome := outcomeKey.String(e.Outcome.String())
 	trace.SpanFromContext(e.Context).SetAttributes(outcome)

@@ -102,8 +102,8 @@ func (o *Observer) ended(e *upgrade.Event) {
 			s.SetStatus(otelcodes.Error, fault)
 		}
 	}
-	s.End()
 	o.metrics.ended(e, s.route, fault)
+	s.End()
 }
 
 // sessionFault is the error.type of a session, "" for none: a client that left or broke the

@@ -211,7 +211,7 @@ func TestWithoutSessionContext(t *testing.T) {
 	if n := len(b.spans.GetSpans()); n != 2 {
 		t.Errorf("%d spans", n)
 	}
-	if got := b.points(t, "wsverdict.connection.duration"); got["wsverdict.close_code=1000,wsverdict.closed_by=client"] != 1 {
-		t.Errorf("%v", got)
-	}
+	upgradetest.Eventually(t, "the session is counted", func() bool {
+		return b.points(t, "wsverdict.connection.duration")["wsverdict.close_code=1000,wsverdict.closed_by=client"] == 1
+	})
 }
