@@ -12,7 +12,7 @@ import (
 
 // A Chain mounts policies whose verdicts end in one Upgrader. Its methods return middlewares for
 // chi's Use and With; they are called while routes are set up, and panic with all mistakes in what
-// they were given.
+// they were given. The zero Chain mounts nothing: [For] makes one.
 type Chain struct {
 	up *upgrade.Upgrader
 }
@@ -25,20 +25,23 @@ func For(up *upgrade.Upgrader) Chain {
 	return Chain{up}
 }
 
+func (c Chain) upgrader() *upgrade.Upgrader {
+	if c.up == nil {
+		panic("middleware: the zero Chain mounts nothing: middleware.For(up) makes one")
+	}
+	return c.up
+}
+
 // Use mounts a policy: a ready one, one of the user's own, or a combination.
-func (c Chain) Use(p policy.Policy) func(http.Handler) http.Handler { return c.up.Use(p) }
+func (c Chain) Use(p policy.Policy) func(http.Handler) http.Handler { return c.upgrader().Use(p) }
 
 // Shadow mounts a policy on trial: it is judged and reported, never enforced.
-func (c Chain) Shadow(p policy.Policy) func(http.Handler) http.Handler { return c.up.Shadow(p) }
+func (c Chain) Shadow(p policy.Policy) func(http.Handler) http.Handler { return c.upgrader().Shadow(p) }
 
 // RateLimit mounts a [RateLimit] of its own, so with buckets of its own: mount one [NewRateLimit]
 // with [Chain.Use] in several places where they shall share.
 func (c Chain) RateLimit(cfg RateLimitConfig) func(http.Handler) http.Handler {
-	p, err := NewRateLimit(cfg)
-	if err != nil {
-		panic(err)
-	}
-	return c.Use(p)
+	return c.Use(MustRateLimit(cfg))
 }
 
 // Maintenance mounts [NewMaintenance].

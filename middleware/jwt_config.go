@@ -125,8 +125,11 @@ func checkJWT[C any](cfg JWTConfig[C], asClaims func(*C) jwt.Claims, cannotCopy 
 		case m == jwt.SigningMethodNone.Alg():
 			wrong.add("Methods: %q is no signature", m)
 		case jwt.GetSigningMethod(m) == nil:
-			wrong.add("Methods: %q is not among golang-jwt's %q", m, jwt.GetAlgorithms())
+			wrong.add("Methods: %q is not among golang-jwt's %q", m, algorithms())
 		}
+	}
+	if slices.Contains(cfg.Audience, "") {
+		wrong.add("Audience: an element is empty")
 	}
 	for _, e := range cfg.From {
 		checkExtractor(e, &wrong)
@@ -218,3 +221,10 @@ func sources(from TokenSources) TokenSources {
 
 // ErrKeysUnavailable is what [Keys] return, or wrap, when no key could be had.
 var ErrKeysUnavailable = errors.New("middleware: the keys are unavailable")
+
+// algorithms are those that a configuration can name, in the order of their names.
+func algorithms() []string {
+	names := slices.DeleteFunc(jwt.GetAlgorithms(), func(name string) bool { return name == jwt.SigningMethodNone.Alg() })
+	slices.Sort(names)
+	return names
+}

@@ -89,7 +89,11 @@ func (k staticKey) check(methods []string, wrong *mistakes) {
 			}
 		}
 		if !fits && slices.ContainsFunc(methods, known) {
-			wrong.add("Keys: a %T fits none of the Methods %q", key, methods)
+			if key == nil {
+				wrong.add("Keys: the key is nil")
+			} else {
+				wrong.add("Keys: a %T fits none of the Methods %q", key, methods)
+			}
 		}
 	}
 }

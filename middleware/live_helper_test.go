@@ -29,7 +29,7 @@ type peer struct {
 // dial connects with header fields, given in pairs.
 func dial(t testing.TB, addr string, fields ...string) *peer {
 	t.Helper()
-	return &peer{upgradetest.Dial(t, addr, fields...), t}
+	return &peer{upgradetest.Dial(t, addr, "/ws", fields...), t}
 }
 
 func (p *peer) send(f ws.Frame) {

@@ -56,7 +56,7 @@ func (c Chain) OriginWith(cfg OriginConfig) func(http.Handler) http.Handler {
 	if err != nil {
 		panic(err)
 	}
-	return c.up.Origin(upgrade.OriginCheck{
+	return c.upgrader().Origin(upgrade.OriginCheck{
 		Match:         list.match,
 		SameOrigin:    list.same,
 		InsecureNull:  cfg.InsecureNull,

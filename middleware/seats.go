@@ -85,15 +85,18 @@ func NewSeats(cfg SeatsConfig) (*Seats, error) {
 	return s, nil
 }
 
-// Seats mounts a [Seats] of its own; mount one [NewSeats] with [Chain.Use] in several places where
-// they shall count together.
-func (c Chain) Seats(cfg SeatsConfig) func(http.Handler) http.Handler {
+// MustSeats is [NewSeats] that panics on an error.
+func MustSeats(cfg SeatsConfig) *Seats {
 	s, err := NewSeats(cfg)
 	if err != nil {
 		panic(err)
 	}
-	return c.Use(s)
+	return s
 }
+
+// Seats mounts a [Seats] of its own; mount one [NewSeats] with [Chain.Use] in several places where
+// they shall count together.
+func (c Chain) Seats(cfg SeatsConfig) func(http.Handler) http.Handler { return c.Use(MustSeats(cfg)) }
 
 var noSeatKey = policy.Close(codes.InternalServerError, "seats_key_missing")
 

@@ -92,9 +92,21 @@ func each(e request.Extractor, yield func(request.Extractor) bool) bool {
 // checkExtractor finds extractors that cannot work in front of an upgrade.
 func checkExtractor(e request.Extractor, wrong *mistakes) {
 	for e := range inside(e) {
-		switch e.(type) {
+		switch e := e.(type) {
 		case nil:
 			wrong.add("From: an extractor is nil")
+		case subprotocol:
+			if err := checkName("Subprotocol", string(e)); err != nil {
+				wrong.add("From: %w", err)
+			}
+		case cookie:
+			if err := checkName("Cookie", string(e)); err != nil {
+				wrong.add("From: %w", err)
+			}
+		case query:
+			if e == "" {
+				wrong.add("From: Query: the name is empty")
+			}
 		case request.ArgumentExtractor, *request.ArgumentExtractor:
 			wrong.add("From: request.ArgumentExtractor reads the body, which a handshake must not have; use middleware.Query")
 		}

@@ -19,10 +19,12 @@ import (
 )
 
 // Short names for what package upgradetest has.
-var (
-	newHTTP2Server = upgradetest.ServeHTTP2
-	dialHTTP2      = upgradetest.DialHTTP2
-)
+var newHTTP2Server = upgradetest.ServeHTTP2
+
+func dialHTTP2(t testing.TB, srv *httptest.Server, fields ...string) *upgradetest.Client {
+	t.Helper()
+	return upgradetest.DialHTTP2(t, srv, "/ws", fields...)
+}
 
 func handshakeHTTP2(t testing.TB, srv *httptest.Server, fields ...string) (*upgradetest.Client, *http.Response) {
 	t.Helper()

@@ -9,7 +9,12 @@ import (
 // was lost as warnings, settlements, starts and ends as information, judgements on trial for
 // debugging. Of the request it logs address and path; never the query or a header, where tokens
 // are. A [slog.Handler] gets the event's Context: it can add what is in there.
-func LogObserver(l *slog.Logger) Observer { return logObserver{l} }
+func LogObserver(l *slog.Logger) Observer {
+	if l == nil {
+		l = slog.Default()
+	}
+	return logObserver{l}
+}
 
 type logObserver struct{ log *slog.Logger }
 

@@ -147,3 +147,15 @@ func TestLogSaysWhatHappened(t *testing.T) {
 		t.Errorf("the stack is %q", stack)
 	}
 }
+
+// It is set up before anything is logged: without a Logger it must not fail at each event.
+func TestLogObserverWithoutLogger(t *testing.T) {
+	var l logbook
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewJSONHandler(&l, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	upgrade.LogObserver(nil).Observe(upgrade.Event{Context: t.Context(), Kind: upgrade.Settled})
+	if found, text := l.lines(t, "websocket settled"); len(found) != 1 {
+		t.Errorf("got %q", text)
+	}
+}

@@ -46,6 +46,9 @@ func (u *Upgrader) Shutdown(ctx context.Context, servers ...*http.Server) error 
 	}
 	errs := []error{u.shutdownSessions(sessions)}
 	for _, server := range servers {
+		if server == nil { // a program that is ending has no use for a panic
+			continue
+		}
 		err := server.Shutdown(ctx)
 		if err != nil {
 			server.Close()

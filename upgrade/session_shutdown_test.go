@@ -246,3 +246,11 @@ func TestShutdownStorm(t *testing.T) {
 		wantEmpty(t, up)
 	}
 }
+
+// A program that is ending, and whose server was never made, ends its sessions all the same.
+func TestShutdownWithoutServer(t *testing.T) {
+	up := &upgrade.Upgrader{}
+	if err := up.Shutdown(in(t, time.Minute), nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -80,7 +80,7 @@ func TestFiltered(t *testing.T) {
 	up := b.upgrader()
 	filter := otelhttp.WithFilter(func(*http.Request) bool { return false })
 	addr := serve(t, otelupgrade.NewHandler(up.Handler(upgradetest.Run(upgradetest.Echo)), "test", append(b.http, filter)...))
-	c := upgradetest.Dial(t, addr)
+	c := upgradetest.Dial(t, addr, "/ws")
 	c.Say("hello", "hello")
 	c.Leave(1000)
 	if s := b.span(t, "websocket handshake"); s.Parent.IsValid() {

@@ -44,11 +44,12 @@ func Connect(t testing.TB, addr string) *Client {
 	return NewClient(t, conn)
 }
 
-// Dial connects and wants its handshake answered with 101: the request was admitted, or refused with a
-// close frame. fields are names and values of header fields beyond the handshake's own, in pairs.
-func Dial(t testing.TB, addr string, fields ...string) *Client {
+// Dial connects to target at addr, which [Serve] returns, and wants its handshake answered with 101:
+// the request was admitted, or refused with a close frame. fields are names and values of header
+// fields beyond the handshake's own, in pairs.
+func Dial(t testing.TB, addr, target string, fields ...string) *Client {
 	t.Helper()
-	c := Handshake(t, addr, "/ws", Header(fields...))
+	c := Handshake(t, addr, target, Header(fields...))
 	c.wantSwitched()
 	return c
 }

@@ -97,9 +97,9 @@ func HandshakeHTTP2(t testing.TB, srv *httptest.Server, target string, header ht
 }
 
 // DialHTTP2 is [Dial] by an extended CONNECT, which is answered with 200.
-func DialHTTP2(t testing.TB, srv *httptest.Server, fields ...string) *Client {
+func DialHTTP2(t testing.TB, srv *httptest.Server, target string, fields ...string) *Client {
 	t.Helper()
-	c := HandshakeHTTP2(t, srv, "/ws", Header(fields...))
+	c := HandshakeHTTP2(t, srv, target, Header(fields...))
 	if c.Response.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(c.Response.Body)
 		t.Fatalf("got %s %s, want 200", c.Response.Status, body)

@@ -24,11 +24,11 @@ func TestServeAndDial(t *testing.T) {
 	up := &upgrade.Upgrader{}
 	addr := upgradetest.Serve(t, up.Use(policy.Func(members))(up.Handler(upgradetest.Run(upgradetest.Echo))))
 
-	refused := upgradetest.Dial(t, addr, "User", "mallory")
+	refused := upgradetest.Dial(t, addr, "/ws", "User", "mallory")
 	refused.WantClose(4403, "not_a_member;do=stop")
 	refused.Bye()
 
-	admitted := upgradetest.Dial(t, addr, "User", "alice")
+	admitted := upgradetest.Dial(t, addr, "/ws", "User", "alice")
 	admitted.Say("hello", "hello")
 	admitted.Leave(1000)
 	upgradetest.WantEmpty(t, up)

@@ -95,7 +95,7 @@ func TestCookies(t *testing.T) {
 			signIn(t, w, time.Hour)
 		}
 	})
-	r.Handle("/wsverdict.js", codes.Script())
+	r.Handle("/wsverdict/wsverdict.js", codes.Script())
 	addr := upgradetest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.ServeHTTP(w, req)
 		if req.URL.Path == "/ws/renew" {

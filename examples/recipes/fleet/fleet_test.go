@@ -83,7 +83,7 @@ func ban(ctx context.Context, servers *fleet.Fleet, id string) (err error) {
 
 func (s *server) connect(t *testing.T, user string) *upgradetest.Client {
 	t.Helper()
-	return upgradetest.Dial(t, s.addr, "Origin", "https://app.example.com", "Authorization", "Bearer "+token.Sign(t, token.For(user, time.Hour)))
+	return upgradetest.Dial(t, s.addr, "/ws", "Origin", "https://app.example.com", "Authorization", "Bearer "+token.Sign(t, token.For(user, time.Hour)))
 }
 
 // Two servers count seats together, and a ban that one is told closes the connections to both.

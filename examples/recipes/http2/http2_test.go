@@ -32,7 +32,7 @@ func TestTLS(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 
-	c := upgradetest.DialHTTP2(t, s)
+	c := upgradetest.DialHTTP2(t, s, "/ws")
 	c.WantClose(4403, "not_a_member;do=stop")
 	c.Bye()
 	upgradetest.WantEmpty(t, up)
@@ -49,7 +49,7 @@ func TestWithoutTLS(t *testing.T) {
 	s.Start()
 	t.Cleanup(s.Close)
 
-	c := upgradetest.Dial(t, s.Listener.Addr().String())
+	c := upgradetest.Dial(t, s.Listener.Addr().String(), "/ws")
 	c.WantClose(4403, "not_a_member;do=stop")
 	c.Bye()
 	transport := &http.Transport{Protocols: new(http.Protocols)}

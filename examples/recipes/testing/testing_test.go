@@ -64,7 +64,7 @@ func TestMain(m *testing.M) { os.Exit(upgradetest.HTTP2(m.Run)) }
 
 func TestOverHTTP2(t *testing.T) {
 	srv := upgradetest.ServeHTTP2(t, routes(&upgrade.Upgrader{}))
-	client := upgradetest.DialHTTP2(t, srv, "Origin", srv.URL, "Authorization", "Bearer "+tokenFor(t, time.Hour))
+	client := upgradetest.DialHTTP2(t, srv, "/ws", "Origin", srv.URL, "Authorization", "Bearer "+tokenFor(t, time.Hour))
 	client.Say(`{"type":"hello"}`, `{"type":"welcome"}`)
 }
 
