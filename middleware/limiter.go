@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"hash/maphash"
+	"math"
 	"math/bits"
 	"sync"
 	"time"
@@ -32,9 +33,11 @@ type Taken struct {
 // bits wide.
 //
 // In a full table a new key takes the place of the one whose bucket is full again first in its part
-// of the table, together with what that bucket lacks; keys that have come again within the time in
-// which a bucket fills are passed over. So a flood of keys makes newcomers share buckets: it takes
-// nothing from keys in use, and never gives anybody a fresh bucket for a spent one.
+// of the table, together with what that bucket lacks. Keys in use are passed over: those that have
+// come again, until their bucket has been full for as long as it takes to fill twice. If all are in
+// use, the newest makes room. So a flood of keys, however often each comes, makes newcomers share
+// buckets: it takes nothing from those that were in use before, and never gives anybody a fresh
+// bucket for a spent one.
 type MemoryLimiter struct {
 	seed  maphash.Seed
 	start time.Time
@@ -45,8 +48,8 @@ type MemoryLimiter struct {
 // A bucketSet is two cache lines: a part of the table with a lock of its own.
 type bucketSet struct {
 	mu      sync.Mutex
-	buckets [7]bucket
-	floor   int64 // the tat that newcomers begin with: the last of a bucket whose key was forgotten
+	buckets [7]bucket // the newest key last
+	floor   int64     // the tat that newcomers begin with: the last of a bucket whose key was forgotten
 }
 
 type bucket struct {
@@ -95,13 +98,13 @@ func (l *MemoryLimiter) Take(_ context.Context, key Key, rate Rate, cost int) (T
 
 	now := int64(time.Since(l.start))
 	set.mu.Lock()
-	b := set.find(hash, 2*full)
+	b := set.find(hash, now, full)
 	tat := max(b.tat, now) + price
 	over := tat - now - full
 	if over <= 0 {
 		b.tat = tat
 	}
-	left := full - (max(b.tat, now) - now)
+	left := max(0, full-(max(b.tat, now)-now)) // else it lacks what a slower rate has left
 	set.mu.Unlock()
 
 	t := Taken{Allowed: over <= 0, Remaining: int(left / interval)}
@@ -117,28 +120,32 @@ const (
 	again                       // it has come more than once
 )
 
-// find returns the key's bucket. A key that has none takes over the one that is full again first,
-// if that counts as later by so much for keys that have come again.
-func (s *bucketSet) find(hash uint64, later int64) *bucket {
-	var takes *bucket
-	var first int64
+// find returns the key's bucket. A key that has none takes the place of another, and is the newest
+// then. full is what its bucket lacks when it is empty.
+func (s *bucketSet) find(hash uint64, now, full int64) *bucket {
+	newest := len(s.buckets) - 1
+	takes, first := newest, int64(math.MaxInt64)
 	for i := range s.buckets {
 		b := &s.buckets[i]
 		if b.key|again == hash {
 			b.key = hash
 			return b
 		}
-		full := b.tat
+		free := b.tat
 		if b.key&again != 0 {
-			full += later
+			if free += 2 * full; free > now {
+				continue // in use
+			}
 		}
-		if takes == nil || full < first {
-			takes, first = b, full
+		if free < first {
+			takes, first = i, free
 		}
 	}
 	// What newcomers begin with is at least what any key lacked that was forgotten: else it could come
-	// back for a bucket that keys in use have given up since.
-	s.floor = max(s.floor, takes.tat)
-	takes.key, takes.tat = hash&^again, s.floor
-	return takes
+	// back for a bucket that keys in use have given up since. A bucket cannot lack more than all.
+	s.floor = max(s.floor, s.buckets[takes].tat)
+	copy(s.buckets[takes:], s.buckets[takes+1:])
+	b := &s.buckets[newest]
+	b.key, b.tat = hash&^again, min(s.floor, now+full)
+	return b
 }

@@ -125,6 +125,55 @@ func TestMemoryLimiterKeepsKeysInUse(t *testing.T) {
 	})
 }
 
+// Nor does whoever comes from each address several times, and so looks like many who are in use. The keys in
+// use come now and then, while the flood goes on all the time.
+func TestMemoryLimiterKeepsKeysInUseFromKeysThatComeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, middleware.PerMinute(20), 100)
+		const before, end = 60, 300 // seconds
+		for second := range end {
+			for i := range 7 {
+				if second%10 != i {
+					continue
+				}
+				if key := fmt.Sprint("honest", i); !take(t, l, key, 1).Allowed {
+					t.Fatalf("second %d: %s was denied", second, key)
+				}
+			}
+			for i := range 500 {
+				for range 3 {
+					if second >= before {
+						take(t, l, fmt.Sprint("address", second, i), 1)
+					}
+				}
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+// A key takes over what others lack, but no more than its own bucket can: in a table of several rates,
+// those who spent the slowest would lock all others out for as long as that takes to fill.
+func TestMemoryLimiterKeepsASlowDebtFromFastKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := newLimiter(t, middleware.Rate{Requests: 5, Per: time.Hour}, 7)
+		for i := range 8 { // one more than there is place for
+			take(t, slow, fmt.Sprint("slow", i), 5)
+		}
+		fast := limited{slow.MemoryLimiter, middleware.PerSecond(20)}
+		take(t, fast, "fast", 1)
+		time.Sleep(time.Second)
+		if got := take(t, fast, "fast", 20); !got.Allowed {
+			t.Errorf("got %+v a second later, want a full bucket", got)
+		}
+		for i := range 8 {
+			if got := take(t, slow, fmt.Sprint("slow", i), 1); got.Allowed {
+				t.Errorf("slow%d: got %+v, want a spent bucket", i, got)
+			}
+		}
+	})
+}
+
 // However a spent key is made to be forgotten, it gets no more than it has coming.
 func TestMemoryLimiterForgetsNoDebt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
