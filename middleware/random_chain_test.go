@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -41,6 +42,10 @@ func TestRandomChains(t *testing.T) {
 	g := &generator{Rand: rand.New(rand.NewPCG(*seed, 0))}
 	var handler atomic.Pointer[http.Handler]
 	addr := live(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load()).ServeHTTP(w, r) }))
+	over2 := upgradetest.ServeHTTP2(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Host = ownHost // the client cannot say another than the server's address
+		(*handler.Load()).ServeHTTP(w, r)
+	}))
 	ups := [2]*upgrade.Upgrader{}
 	for i := range ups {
 		ups[i] = &upgrade.Upgrader{Subprotocols: []string{"chat.v1"}, Observer: upgrade.ObserverFunc(func(upgrade.Event) {})}
@@ -55,7 +60,12 @@ func TestRandomChains(t *testing.T) {
 			a := g.ask()
 			seen.ids = nil
 			ran.Store(false)
-			got := askFor(t, addr, a)
+			var got outcome
+			if a.http2 {
+				got = askForStream(t, over2, a)
+			} else {
+				got = askFor(t, addr, a)
+			}
 			got.judged, got.ran = seen.ids, ran.Load()
 			m := model{ask: a, endpoint: endpoint}
 			if want := m.run(parts); !slices.Equal(got.judged, want.judged) || got.String() != want.String() {
@@ -96,6 +106,9 @@ func (g *generator) ask() ask {
 		fault:        pick(g, "", "", "", "", "", "method", "no upgrade", "version", "key", "body"),
 		subprotocols: pick(g, "", "", "", "chat.v1", "other, chat.v1", "other", "a/b"),
 		when:         g.IntN(2) == 0,
+	}
+	if g.IntN(8) == 0 {
+		a.http2, a.fault = true, pick(g, "", "", "", "version")
 	}
 	switch g.IntN(6) {
 	case 0:
@@ -221,6 +234,13 @@ func askFor(t *testing.T, addr string, a ask) (o outcome) {
 		resp.Body.Close()
 		return o
 	}
+	o.readClose(t, conn, r, resp, a)
+	return o
+}
+
+// readClose reads what is behind an acceptance.
+func (o *outcome) readClose(t *testing.T, w io.Writer, r io.Reader, resp *http.Response, a ask) {
+	t.Helper()
 	if got := resp.Header.Get("Sec-Websocket-Protocol"); got != strings.TrimPrefix(a.subprotocols, "other, ") {
 		t.Fatalf("subprotocol %q for %+v", got, a)
 	}
@@ -231,11 +251,53 @@ func askFor(t *testing.T, addr string, a ask) (o outcome) {
 	code, reason := ws.ParseCloseFrameData(f.Payload)
 	o.code = int(code)
 	o.slug, _, _ = strings.Cut(reason, ";")
-	if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewCloseFrame(f.Payload[:2]))); err != nil {
+	if err := ws.WriteFrame(w, ws.MaskFrame(ws.NewCloseFrame(f.Payload[:2]))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.ReadByte(); err != io.EOF {
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
 		t.Fatalf("behind the close frame: %v, want EOF", err)
 	}
+}
+
+// askForStream is askFor by an extended CONNECT. An acceptance has the status that it has over HTTP/1.1.
+func askForStream(t *testing.T, srv *httptest.Server, a ask) (o outcome) {
+	t.Helper()
+	header := upgradetest.Header()
+	if a.fault == "version" {
+		header.Set("Sec-Websocket-Version", "8")
+	}
+	if a.when {
+		header.Set("X-When", "yes")
+	}
+	if a.subprotocols != "" {
+		header.Set("Sec-Websocket-Protocol", a.subprotocols)
+	}
+	header["Origin"] = a.origins
+	ends := &once{T: t}
+	defer ends.end()
+	c := upgradetest.HandshakeHTTP2(ends, srv, "/ws", header)
+	o.status = c.Response.StatusCode
+	if o.status != http.StatusOK {
+		return o
+	}
+	if _, err := c.In.Peek(1); err == io.EOF { // the answer of a handler that upgrades nothing
+		return o
+	}
+	o.status = http.StatusSwitchingProtocols
+	o.readClose(t, c.Conn, c.In, c.Response, a)
 	return o
+}
+
+// A once is a test whose resources are freed before it is over: there are many requests.
+type once struct {
+	*testing.T
+	free []func()
+}
+
+func (o *once) Cleanup(f func()) { o.free = append(o.free, f) }
+
+func (o *once) end() {
+	for _, f := range slices.Backward(o.free) {
+		f()
+	}
 }

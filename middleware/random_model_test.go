@@ -34,6 +34,7 @@ const (
 
 // An ask is a request of the test's client.
 type ask struct {
+	http2        bool     // an extended CONNECT
 	fault        string   // what is wrong with the handshake; "" for nothing
 	origins      []string // header lines
 	subprotocols string   // "" for none
@@ -126,6 +127,9 @@ func (m *model) refusal() int {
 	case "method":
 		return 405
 	case "no upgrade", "version":
+		if m.http2 {
+			return 400
+		}
 		return 426
 	}
 	return 400
