@@ -63,7 +63,7 @@ export function connect(address, {
     }
     get ready() {
       return (async () => {
-        if (self.state == "open") return self;
+        if (self.readyState == 1) return self;
         if (self.state == "closed") throw self.outcome;
         await next();
         return self.ready;
@@ -97,7 +97,7 @@ export function connect(address, {
           else if (self.state == "closed") return;
           else await next();
         }
-        throw new RangeError("fell behind");
+        throw new RangeError("behind");
       } finally {
         self.removeEventListener("message", take);
       }
