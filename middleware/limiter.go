@@ -120,17 +120,22 @@ const (
 	again                       // it has come more than once
 )
 
-// find returns the key's bucket. A key that has none takes the place of another, and is the newest
-// then. full is what its bucket lacks when it is empty.
+// find returns the key's bucket; full is what that lacks when it is empty.
 func (s *bucketSet) find(hash uint64, now, full int64) *bucket {
-	newest := len(s.buckets) - 1
-	takes, first := newest, int64(math.MaxInt64)
 	for i := range s.buckets {
-		b := &s.buckets[i]
-		if b.key|again == hash {
+		if b := &s.buckets[i]; b.key|again == hash {
 			b.key = hash
 			return b
 		}
+	}
+	return s.place(hash, now, full)
+}
+
+// place makes a key the newest, in place of another.
+func (s *bucketSet) place(hash uint64, now, full int64) *bucket {
+	newest := len(s.buckets) - 1
+	takes, first := newest, int64(math.MaxInt64)
+	for i, b := range s.buckets {
 		free := b.tat
 		if b.key&again != 0 {
 			if free += 2 * full; free > now {
