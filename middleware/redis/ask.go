@@ -95,5 +95,8 @@ const (
 	OpTakeTicket Op = "take_ticket"
 )
 
+// Error names the operation and what went wrong.
 func (e *Error) Error() string { return fmt.Sprintf("fleet: %s: %v", e.Op, e.Err) }
+
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
