@@ -148,9 +148,7 @@ func TestHTTP2Linger(t *testing.T) {
 				}()
 			}
 			receive(t, returned)
-			if n := tc.up.Stats().Lingering; n != 0 {
-				t.Errorf("%d lingering", n)
-			}
+			wantEmpty(t, tc.up)
 		})
 	}
 }

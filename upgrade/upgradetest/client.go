@@ -158,6 +158,12 @@ func ReadFrame(r io.Reader) (f ws.Frame, err error) {
 func (c *Client) Say(text, want string) {
 	c.t.Helper()
 	c.SendText(text)
+	c.WantText(want)
+}
+
+// WantText reads a text message, in one frame, that must be this.
+func (c *Client) WantText(want string) {
+	c.t.Helper()
 	if f := c.Frame(); f.Header.OpCode != ws.OpText || string(f.Payload) != want {
 		c.t.Fatalf("got frame %+v %q, want the text %q", f.Header, f.Payload, want)
 	}

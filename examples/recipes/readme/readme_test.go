@@ -102,20 +102,13 @@ func tokenOf(t *testing.T, subject string, life time.Duration) string {
 
 func TestReadme(t *testing.T) {
 	addr := upgradetest.Serve(t, routes())
-	alice, bob := join(t, addr, "lobby", tokenOf(t, "alice", time.Hour), app), join(t, addr, "lobby", tokenOf(t, "bob", time.Hour), app)
+	alice := join(t, addr, "lobby", tokenOf(t, "alice", time.Hour), app)
+	alice.Say("alone", "alone") // she is in the room
+	bob := join(t, addr, "lobby", tokenOf(t, "bob", time.Hour), app)
 	bob.Say("ready", "ready")
-	upgradetest.Eventually(t, "both are in the room", func() bool {
-		n := 0
-		for range up.Connections(policy.Tag{Key: "room", Value: "lobby"}) {
-			n++
-		}
-		return n == 2
-	})
-	alice.SendText("hello")
-	for _, c := range []*upgradetest.Client{alice, bob} {
-		for text := ""; text != "hello"; text = string(c.Frame().Payload) {
-		}
-	}
+	alice.WantText("ready")
+	alice.Say("hello", "hello")
+	bob.WantText("hello")
 	for _, tc := range []struct {
 		room, token string
 		code        uint16
