@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"math"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -14,42 +13,37 @@ import (
 
 // A Switch says whether there is maintenance. The zero value is off. It is safe for concurrent use.
 type Switch struct {
-	until  atomic.Int64 // 0 is off, forever is on, else nanoseconds since 1970
+	until  atomic.Pointer[time.Time] // nil is off, the zero time is on until it is turned off
 	spared atomic.Pointer[policy.Tag]
 }
 
-const forever = math.MaxInt64
-
 // On turns maintenance on until it is turned off.
-func (s *Switch) On() { s.until.Store(forever) }
+func (s *Switch) On() { s.until.Store(new(time.Time)) }
 
 // Until turns maintenance on until t, when it ends by itself. Clients are told how long that is. A
-// t that has passed is off.
+// t that has passed is off. If t has a monotonic clock reading, as time.Now().Add(time.Hour) has,
+// setting the system's clock meanwhile changes nothing.
 func (s *Switch) Until(t time.Time) {
-	switch {
-	case t.Year() > 2200: // beyond what nanoseconds can count
-		s.On()
-	case t.Year() < 1970:
+	if t.IsZero() {
 		s.Off()
-	default:
-		s.until.Store(t.UnixNano())
+		return
 	}
+	s.until.Store(&t)
 }
 
 // Off turns maintenance off.
-func (s *Switch) Off() { s.until.Store(0) }
+func (s *Switch) Off() { s.until.Store(nil) }
 
 // State reports whether there is maintenance now, and when it ends: the zero time if that is not
 // known.
 func (s *Switch) State() (on bool, end time.Time) {
-	switch until := s.until.Load(); until {
-	case 0:
+	switch until := s.until.Load(); {
+	case until == nil:
 		return false, time.Time{}
-	case forever:
+	case until.IsZero():
 		return true, time.Time{}
 	default:
-		end = time.Unix(0, until)
-		return time.Now().Before(end), end
+		return time.Now().Before(*until), *until
 	}
 }
 

@@ -59,12 +59,13 @@ type TicketsConfig struct {
 // A TicketStore keeps tickets. It is called concurrently. Its contexts end with the request and
 // after [TicketsConfig.Timeout].
 type TicketStore interface {
-	// Put keeps a ticket under an id, for ttl. The id is a hash: who reads the store can redeem
-	// nothing. There never is one already.
+	// Put keeps a ticket under an id, for ttl, by the store's clock: nobody else looks whether that
+	// has passed, since the clocks of servers may differ. The id is a hash: who reads the store can
+	// redeem nothing. There never is one already.
 	Put(ctx context.Context, id string, ticket []byte, ttl time.Duration) error
 
 	// Take returns the ticket and removes it in the same step: of several callers one gets it. ok
-	// is false where there is none.
+	// is false where there is none, or its ttl has passed.
 	Take(ctx context.Context, id string) (ticket []byte, ok bool, err error)
 }
 
@@ -144,7 +145,6 @@ func MustTickets(cfg TicketsConfig) *Tickets {
 
 // A ticket is what a store keeps. It is serialised in memory too: what works there works in a fleet.
 type ticket struct {
-	Until   time.Time    `json:"until"`
 	Origin  string       `json:"origin,omitempty"`
 	Scope   string       `json:"scope,omitempty"`
 	Subject string       `json:"subject,omitempty"`
@@ -165,7 +165,7 @@ var (
 
 	errTicketForm    = errors.New("middleware: the ticket has not the form of one")
 	errTicketUnknown = errors.New("middleware: there is no such ticket, or not any more")
-	errTicketOld     = errors.New("middleware: the ticket, or what admitted its owner, has expired")
+	errTicketOld     = errors.New("middleware: what admitted the owner of the ticket has expired")
 	errTicketOrigin  = errors.New("middleware: the ticket is of another Origin")
 	errTicketScope   = errors.New("middleware: the ticket is of another Scope")
 	errTicketCarried = errors.New("middleware: the ticket was minted under another TicketsConfig.Carry")
@@ -215,9 +215,8 @@ func (t *Tickets) redeem(r *http.Request, data []byte) (v policy.Verdict, err er
 	if err := json.Unmarshal(data, &k); err != nil {
 		return v, err
 	}
-	now := time.Now()
 	switch {
-	case !now.Before(k.Until), !k.Expires.IsZero() && !now.Before(k.Expires):
+	case !k.Expires.IsZero() && !time.Now().Before(k.Expires):
 		return v, errTicketOld
 	case !t.anyOrigin && k.Origin != originHeader(r):
 		return v, errTicketOrigin

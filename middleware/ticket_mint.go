@@ -56,7 +56,6 @@ func (t *Tickets) Mint(r *http.Request) (secret string, err error) {
 
 // describe writes down what is known about r.
 func (t *Tickets) describe(r *http.Request) (k ticket, err error) {
-	k.Until = time.Now().Add(t.life)
 	k.Scope = t.scopeOf(r)
 	k.Subject, _ = policy.Subject(r)
 	if !t.anyOrigin {

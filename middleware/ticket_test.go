@@ -371,8 +371,7 @@ func TestTicketInTime(t *testing.T) {
 	checkVerdict(t, b.redeem("/ws?ticket="+secret, ""), 401, "token_revoked;do=stop")
 }
 
-// A store that forgets neither time nor use is not trusted with either, and one that hangs is not
-// waited for.
+// A store that has something else under an id is not believed, and one that hangs is not waited for.
 func TestTicketStores(t *testing.T) {
 	store := &crookedStore{kept: map[string][]byte{}}
 	b := newBox(t, echo, func(c *middleware.TicketsConfig) { c.Store, c.Timeout = store, 20*time.Millisecond })
@@ -384,10 +383,6 @@ func TestTicketStores(t *testing.T) {
 		if store.ttl != 15*time.Second {
 			t.Errorf("ttl %v", store.ttl)
 		}
-		store.kept[id] = []byte(strings.Replace(string(data), `"until":"2`, `"until":"1`, 1)) // a thousand years ago
-	}
-	checkVerdict(t, b.redeem("/ws?ticket="+secret, ""), 401, bad)
-	for id := range store.kept {
 		store.kept[id] = []byte("{")
 	}
 	checkVerdict(t, b.redeem("/ws?ticket="+secret, ""), 401, bad)

@@ -54,13 +54,22 @@ type plan struct {
 	Addrs     []string
 	SeatLease time.Duration
 	Timeout   time.Duration
+	Wrong     time.Duration // its clock, where Program is one whose clock can be
+
+	Program string `json:"-"` // "" for this one
 }
+
+// setClock makes this process's clock wrong. Only programs of [withWrongClock] have it.
+var setClock func(wrong time.Duration)
 
 // serve is the server's main. It ends with its standard input.
 func serve(text string) {
 	var p plan
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		panic(err)
+	}
+	if p.Wrong != 0 {
+		setClock(p.Wrong)
 	}
 	up := &upgrade.Upgrader{}
 	client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: p.Addrs, ContextTimeoutEnabled: true})
@@ -94,7 +103,7 @@ func routes(f *fleet.Fleet, up *upgrade.Upgrader) http.Handler {
 		c.Use(f.Revocations()),
 		c.Seats(middleware.SeatsConfig{Max: 3, Key: middleware.BySubject, Store: f.Seats()}),
 	).Handle("/ws", up.Handler(hold))
-	tickets := middleware.MustTickets(middleware.TicketsConfig{Store: f.Tickets(), Timeout: patience})
+	tickets := middleware.MustTickets(middleware.TicketsConfig{Store: f.Tickets(), Life: time.Minute, Timeout: patience})
 	r.With(c.Use(policy.Func(whoever))).Handle("/mint", tickets.Handler(up))
 	r.With(c.Use(tickets), c.Use(f.Revocations())).Handle("/redeem", up.Handler(hold))
 	r.Post("/take", func(w http.ResponseWriter, r *http.Request) { // n times, by 16 at a time
@@ -119,17 +128,49 @@ func routes(f *fleet.Fleet, up *upgrade.Upgrader) http.Handler {
 		wg.Wait()
 		fmt.Fprint(w, allowed.Load())
 	})
-	r.Post("/revoke", func(w http.ResponseWriter, r *http.Request) {
-		if err := f.Revoke(r.Context(), banned, time.Hour, user(r.FormValue("user"))); err != nil {
-			http.Error(w, err.Error(), 500)
-		}
+	do := func(path string, f func(r *http.Request) (answer string, err error)) {
+		r.Post(path, func(w http.ResponseWriter, r *http.Request) {
+			answer, err := f(r)
+			if err != nil {
+				http.Error(w, err.Error(), 500)
+			}
+			fmt.Fprint(w, answer)
+		})
+	}
+	do("/limit", func(r *http.Request) (string, error) { // one each ten minutes
+		t, err := f.Limiter().Take(r.Context(), key(r.FormValue("user")), middleware.Rate{Requests: 1, Per: 10 * time.Minute}, 1)
+		return fmt.Sprint(t.Allowed, " ", t.Wait), err
 	})
-	r.Post("/drain", func(w http.ResponseWriter, r *http.Request) {
-		if err := f.Switch().Drain(r.Context(), 0); err != nil {
-			http.Error(w, err.Error(), 500)
+	do("/revoke", func(r *http.Request) (string, error) {
+		return "", f.Revoke(r.Context(), banned, duration(r, time.Hour), user(r.FormValue("user")))
+	})
+	do("/revoked", func(r *http.Request) (string, error) {
+		revoked, err := f.Revocations().Revoked(user(r.FormValue("user")))
+		return fmt.Sprint(revoked), err
+	})
+	do("/drain", func(r *http.Request) (string, error) { return "", f.Switch().Drain(r.Context(), 0) })
+	do("/until", func(r *http.Request) (string, error) {
+		return "", f.Switch().Until(r.Context(), time.Now().Add(duration(r, 0)))
+	})
+	do("/maintenance", func(*http.Request) (string, error) {
+		on, end := f.Switch().State()
+		return fmt.Sprint(on, " ", time.Until(end)), nil
+	})
+	do("/clock", func(r *http.Request) (string, error) {
+		if d := duration(r, 0); d != 0 {
+			setClock(d)
 		}
+		return time.Now().Format(time.RFC3339Nano), nil
 	})
 	return r
+}
+
+// duration is how long a request says, in "for".
+func duration(r *http.Request, otherwise time.Duration) time.Duration {
+	if d, err := time.ParseDuration(r.FormValue("for")); err == nil {
+		return d
+	}
+	return otherwise
 }
 
 func whoever(r *http.Request) policy.Verdict { return policy.Allow().WithSubject(r.FormValue("user")) }
@@ -166,9 +207,11 @@ func startServer(t testing.TB, p plan) *server {
 	}
 	text, err := json.Marshal(p)
 	must(t, err)
-	program, err := os.Executable()
-	must(t, err)
-	s := &server{command: exec.Command(program)}
+	if p.Program == "" {
+		p.Program, err = os.Executable()
+		must(t, err)
+	}
+	s := &server{command: exec.Command(p.Program)}
 	s.command.Env = append(os.Environ(), serverEnv+"="+string(text))
 	s.command.Stderr = os.Stderr
 	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -26,13 +26,15 @@ type stream struct {
 	at      position      // applied up to here
 	moved   chan struct{} // closed when at changes
 	contact time.Time     // when Redis last answered
-	offset  time.Duration // from this process's clock to Redis's, as of then
+	placed  time.Time     // when it last told its clock,
+	clock   time.Time     // which was this, then
 }
 
 const (
 	blocked  = time.Second / 2  // how long Redis may keep a read waiting
 	answered = time.Second      // how much longer an answer may take
 	retry    = time.Second / 10 // pause after an error
+	compared = time.Minute      // how often clocks are compared, so that none drifts away
 )
 
 func (s *stream) init(f *Fleet) {
@@ -44,7 +46,9 @@ func (s *stream) follow() {
 	for s.fleet.done.Err() == nil {
 		err := s.catchUp()
 		for err == nil && s.fleet.done.Err() == nil {
-			_, err = s.read(blocked)
+			if _, err = s.read(blocked); err == nil && time.Since(s.placed) > compared {
+				err = s.orient()
+			}
 		}
 		if err != nil && s.fleet.done.Err() == nil {
 			s.fleet.failed(OpFollow, err)
@@ -126,7 +130,7 @@ func (s *stream) place(last []redis.XMessage, state string, redisNow, now time.T
 	case !s.isReady():
 		s.quiet = end
 	}
-	s.contact, s.offset = now, redisNow.Sub(now)
+	s.contact, s.placed, s.clock = now, now, redisNow
 	s.mu.Unlock()
 
 	id, text, ok := strings.Cut(state, " ")
@@ -181,11 +185,12 @@ func (s *stream) read(wait time.Duration) (n int, err error) {
 	return n, nil
 }
 
-// local is a moment of Redis's clock by this process's: right also where that one is wrong.
+// local is a moment of Redis's clock by this process's monotonic one: right also where this
+// process's wall clock is wrong, or is set meanwhile.
 func (s *stream) local(t time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.contact.Add(t.Sub(s.contact.Add(s.offset)))
+	return s.placed.Add(t.Sub(s.clock))
 }
 
 func (s *stream) move(to position) {
