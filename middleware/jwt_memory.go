@@ -2,8 +2,6 @@ package middleware
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -23,11 +21,9 @@ var errRefusedBefore = errors.New("middleware: the same token was refused before
 var jwtFailed = policy.Close(codes.InternalServerError, "internal_error")
 
 // A memory has what was found out about tokens ([JWTConfig.Remember]). Tokens themselves are not in
-// it: they are known by the first half of SHA-256 over a random secret and all of the token. That
-// is a keyed hash which nobody outside sees the values of; to be taken for another token is to
-// guess 128 bits.
+// it: they are known by a keyed hash over all of the token.
 type memory[C any] struct {
-	secret  [32]byte
+	hash    memo.Hash
 	good    *memo.Table[*verified[C]]
 	bad     *memo.Table[refused] // apart, so that a flood of bad tokens makes nobody's good one be forgotten
 	flights flight.Group[memo.Key, *verified[C]]
@@ -61,10 +57,10 @@ func newMemory[C any](cfg JWTConfig[C], copies func(*C) (*C, error)) *memory[C] 
 	m := &memory[C]{
 		good:   memo.New[*verified[C]](cfg.Remember),
 		bad:    memo.New[refused](cfg.Remember),
+		hash:   memo.NewHash(),
 		life:   cfg.RememberFor,
 		copies: copies,
 	}
-	rand.Read(m.secret[:]) // never fails
 	m.keys, m.lasting = cfg.Keys.(VersionedKeys)
 	if _, static := cfg.Keys.(staticKey); static {
 		m.lasting = true
@@ -86,19 +82,10 @@ func (m *memory[C]) generation() uint64 {
 	return m.keys.Generation()
 }
 
-func (m *memory[C]) hash(token string) memo.Key {
-	b := buffers.Get().(*buffer)
-	defer buffers.Put(b)
-	n := copy(b.data[:], m.secret[:])
-	n += copy(b.data[n:], token)
-	sum := sha256.Sum256(b.data[:n])
-	return memo.Key(sum[:16])
-}
-
 // recall is check by heart.
 func (j *JWT[C]) recall(ctx context.Context, token string) (*C, policy.Verdict) {
 	m := j.memory
-	key := m.hash(token)
+	key := m.hash.Key(token)
 	now, generation := time.Now(), m.generation()
 	if k, ok := m.good.Get(key, now); ok && k.generation == generation {
 		if err := j.revalidate(k.claims); err != nil {

@@ -83,7 +83,7 @@ func signed(err error) bool {
 
 // registered are the claims that are looked at here, and that encoding/json takes in any case (RFC
 // 7519 §4.1).
-var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
+var registered = unique.Names("iss", "sub", "aud", "exp", "nbf", "iat", "jti")
 
 // checkForm finds what golang-jwt lets pass: tokens that another reader understands differently,
 // and extensions that must be understood (RFC 7515 §4.1.11), of which there is none here.
@@ -92,9 +92,9 @@ func (j *JWT[C]) checkForm(t *jwt.Token) policy.Verdict {
 	claims, _, _ := strings.Cut(rest, ".")
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
-	err := unique.Check(b.decode(header))
+	err := unique.Check(b.decode(header), nil)
 	if err == nil {
-		err = unique.Check(b.decode(claims), registered...)
+		err = unique.Check(b.decode(claims), registered)
 	}
 	if err != nil {
 		return j.answers.malformed.WithCause(err)
@@ -113,7 +113,7 @@ func (j *JWT[C]) checkForm(t *jwt.Token) policy.Verdict {
 // A buffer is what a segment is decoded with, once more: golang-jwt keeps what it decoded to itself.
 type buffer struct {
 	text [MaxToken]byte
-	data [32 + MaxToken]byte // 32 for the secret of a memory
+	data [MaxToken]byte
 }
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}

@@ -74,7 +74,13 @@ func (k Key) hash(seed maphash.Seed) uint64 {
 	} else {
 		h = maphash.String(seed, k.text)
 	}
-	return h ^ bits.RotateLeft64(maphash.String(seed, k.space), 21) ^ bits.RotateLeft64(maphash.String(seed, k.scope), 42)
+	if k.space != "" {
+		h ^= bits.RotateLeft64(maphash.String(seed, k.space), 21)
+	}
+	if k.scope != "" {
+		h ^= bits.RotateLeft64(maphash.String(seed, k.scope), 42)
+	}
+	return h
 }
 
 // A KeyFunc says whose request r is. ok is false when that cannot be told, which denies the request

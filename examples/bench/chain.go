@@ -134,7 +134,7 @@ func whole(name, alg string, targets ...Target) Row {
 	}
 	if alg == "HS256" {
 		row.Note = "On a chi router: origin, rate limit by address, token; all allow, and the last policy looks at the claims and refuses with close code 4403. A token seen before is " +
-			"one that JWTConfig.Remember knows. What cannot be spared then is the router (the row of chi's routing alone, above), the close frame (the first table) and SHA-256 over the token."
+			"one that JWTConfig.Remember knows. What cannot be spared then is the router (the row of chi's routing alone, above), the close frame (the first table) and a hash over the token."
 	}
 	return row
 }

@@ -2,13 +2,11 @@
 package memo
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"sync"
 	"time"
 )
-
-// A Key is as good as random: a keyed hash of whatever is remembered.
-type Key [16]byte
 
 // A Table has a fixed number of places, in sets of eight. It is safe for concurrent use.
 //
@@ -41,11 +39,7 @@ func New[V any](n int) *Table[V] {
 func (t *Table[V]) Places() int { return len(t.sets) * len(set[V]{}.places) }
 
 func (t *Table[V]) set(key Key) *set[V] {
-	var h uint64
-	for _, b := range key[:8] {
-		h = h<<8 | uint64(b)
-	}
-	return &t.sets[h>>t.shift]
+	return &t.sets[binary.BigEndian.Uint64(key[:])>>t.shift]
 }
 
 // Get returns what was put under key, from the time when it was put, by the clock on the wall,

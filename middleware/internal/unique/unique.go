@@ -6,7 +6,7 @@ package unique
 import (
 	"encoding/json"
 	"errors"
-	"strings"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -23,13 +23,27 @@ var (
 // some microseconds.
 const MaxNames = 128
 
+// A Name is one that is known by its case: see [Check].
+type Name struct {
+	text string
+	hash uint64
+}
+
+// Names returns the names of these texts, which are ASCII.
+func Names(texts ...string) (names []Name) {
+	for _, text := range texts {
+		names = append(names, Name{text, foldASCII([]byte(text))})
+	}
+	return names
+}
+
 // Check looks at the names of a JSON object's own members, not at those inside their values. No two
 // may be equal under case folding, and one that is equal to one of exact under case folding must be
 // equal to it. It allocates only for names with escapes or beyond ASCII.
 //
 // data must be valid JSON, which who decodes it has found out; for what is not, the answer is any,
 // and no panic.
-func Check(data []byte, exact ...string) error {
+func Check(data []byte, exact []Name) error {
 	var seen [MaxNames]uint64 // hashes of names
 	n := 0
 	s := scanner{data: data}
@@ -40,18 +54,21 @@ func Check(data []byte, exact ...string) error {
 		if !first && !s.take(',') {
 			return ErrNoObject
 		}
-		name, plain, ok := s.text()
+		quoted, plain, ok := s.text()
 		if !ok || !s.take(':') || !s.skip() {
 			return ErrNoObject
 		}
-		hash, err := fold(name, plain, exact)
-		if err != nil {
-			return err
+		name, hash, ok := fold(quoted, plain)
+		if !ok {
+			return ErrNoObject
 		}
-		for _, h := range seen[:n] {
-			if h == hash {
-				return ErrDuplicate
+		for _, e := range exact {
+			if e.hash == hash && e.text != string(name) {
+				return ErrVariant
 			}
+		}
+		if slices.Contains(seen[:n], hash) {
+			return ErrDuplicate
 		}
 		if n == MaxNames {
 			return ErrTooMany
@@ -65,38 +82,24 @@ func Check(data []byte, exact ...string) error {
 	return nil
 }
 
-// fold returns a hash of what all case variants of a name have in common (64 bits of FNV-1a: names
-// that collide are somebody's purpose, and refused as if they were equal). It folds as
-// encoding/json does: "ſub" is a "sub".
-func fold(quoted []byte, plain bool, exact []string) (hash uint64, err error) {
-	const offset, prime = 14695981039346656037, 1099511628211
-	hash = offset
+// The hash of what all case variants of a name have in common is 64 bits of FNV-1a: names that
+// collide are somebody's purpose, and refused as if they were equal.
+const offset, prime = 14695981039346656037, 1099511628211
+
+// fold returns a name without its quotes, and its hash. It folds as encoding/json does: "ſub" is a
+// "sub".
+func fold(quoted []byte, plain bool) (name []byte, hash uint64, ok bool) {
 	if plain {
-		name := quoted[1 : len(quoted)-1]
-		for _, c := range name {
-			if 'a' <= c && c <= 'z' {
-				c -= 'a' - 'A'
-			}
-			hash = (hash ^ uint64(c)) * prime
-		}
-		for _, e := range exact {
-			if len(e) == len(name) && string(name) != e && strings.EqualFold(string(name), e) {
-				return 0, ErrVariant
-			}
-		}
-		return hash, nil
+		name = quoted[1 : len(quoted)-1]
+		return name, foldASCII(name), true
 	}
-	var name string
-	if json.Unmarshal(quoted, &name) != nil {
-		return 0, ErrNoObject
+	var text string
+	if json.Unmarshal(quoted, &text) != nil {
+		return nil, 0, false
 	}
-	for _, e := range exact {
-		if name != e && strings.EqualFold(name, e) {
-			return 0, ErrVariant
-		}
-	}
+	hash = offset
 	var buf [utf8.UTFMax]byte
-	for _, r := range name {
+	for _, r := range text {
 		for { // to the smallest of those that fold together
 			next := unicode.SimpleFold(r)
 			if next <= r {
@@ -109,7 +112,18 @@ func fold(quoted []byte, plain bool, exact []string) (hash uint64, err error) {
 			hash = (hash ^ uint64(c)) * prime
 		}
 	}
-	return hash, nil
+	return []byte(text), hash, true
+}
+
+func foldASCII(name []byte) uint64 {
+	hash := uint64(offset)
+	for _, c := range name {
+		if 'a' <= c && c <= 'z' { // the smaller of the two
+			c -= 'a' - 'A'
+		}
+		hash = (hash ^ uint64(c)) * prime
+	}
+	return hash
 }
 
 type scanner struct {

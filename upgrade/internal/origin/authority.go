@@ -53,6 +53,9 @@ func normalIPv6(bracketed string) (string, bool) {
 }
 
 func normalName(s string) (string, bool) {
+	if isPlain(s) {
+		return s, true
+	}
 	s = strings.TrimSuffix(s, ".")
 	if s == "" || len(s) > 253 || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
 		return "", false

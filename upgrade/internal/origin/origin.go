@@ -24,14 +24,20 @@ var errOrigin = errors.New(`want scheme "://" host [ ":" port ] and nothing else
 // normal form is parsed without allocation.
 func Parse(s string) (Origin, error) {
 	scheme, authority, ok := strings.Cut(s, "://")
-	if !ok || !validScheme(scheme) {
+	switch {
+	case !ok:
 		return Origin{}, errOrigin
+	case scheme == "https": // most are
+	case !validScheme(scheme):
+		return Origin{}, errOrigin
+	default:
+		scheme = strings.ToLower(scheme)
 	}
 	at, ok := ParseAuthority(authority)
 	if !ok {
 		return Origin{}, errOrigin
 	}
-	o := Origin{Scheme: strings.ToLower(scheme), Host: at.Host, Port: at.Port}
+	o := Origin{Scheme: scheme, Host: at.Host, Port: at.Port}
 	if o.Port == 0 {
 		o.Port = defaultPort(o.Scheme)
 	}
