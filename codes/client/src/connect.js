@@ -14,8 +14,8 @@ const ADMITTED = "wsverdict.v1"; // stands for "no subprotocol" where only the m
  * @returns {Connection}
  */
 export function connect(address, {
-  protocols, token: asks, refresh, explain, profile = brief, tabs, signal, marker,
-  queue = 65536, buffer = 1000, backoff = 1000, cap = 60000, spread = 3000, stable = 10000, timeout = 20000,
+  marker, token: asks, signal, protocols, tabs, explain, refresh, profile = brief,
+  timeout = 20000, spread = 3000, stable = 10000, buffer = 1000, backoff = 1000, cap = 60000, queue = 65536,
   WebSocket: Socket = WebSocket,
 } = {}) {
   const over = new AbortController();
@@ -29,8 +29,10 @@ export function connect(address, {
   /** Of what the socket was given: what may not have left, how many messages, how many bytes. @type {Data[]} */
   let given = [];
   let handed = 0, total = 0;
-  /** Whether the server has let the connection in, and since when it is open. */
-  let admitted = false, since = Infinity;
+  /** Whether the server has let the connection in. */
+  let admitted = false;
+  /** Since when it is open. @type {any} */
+  let since;
   /** What `next` has promised. @type {((value?: unknown) => void)[]} */
   const awaited = [];
   /** What the page closed it with. @type {Close | undefined} */
@@ -52,8 +54,8 @@ export function connect(address, {
   const self = /** @type {any} */ (new (class extends EventTarget {
     state = "connecting";
     retryAt = 0;
-    get url() { return socket?.url ?? ""; }
     get protocol() { return socket?.protocol.replace(ADMITTED, "") ?? ""; }
+    get url() { return socket?.url ?? ""; }
     get readyState() { return ["open", "closing", "closed"].indexOf(self.state) + 1; }
     get bufferedAmount() { return bytes + (socket?.bufferedAmount ?? 0); }
     get binaryType() { return binaryType; }
@@ -63,10 +65,8 @@ export function connect(address, {
     }
     get ready() {
       return (async () => {
-        if (self.readyState == 1) return self;
-        if (self.state == "closed") throw self.outcome;
-        await next();
-        return self.ready;
+        for (; self.state != "open"; await next()) if (self.state == "closed") throw self.outcome;
+        return self;
       })();
     }
     /** @param {Data} data */
@@ -154,7 +154,7 @@ export function connect(address, {
         await step(() => failure(async () => (why = (await explain?.(token, over.signal)) ?? why)));
       }
       self.outcome = why;
-      const { action, after } = why, base = action == "backoff" ? backoff : spread;
+      const { action, after } = why;
       if (action == "refresh" && !refreshed && (refresh || asks)) {
         while ((end = await step(refreshing))) {
           if (end.action == "stop") throw end;
@@ -164,7 +164,7 @@ export function connect(address, {
         refreshed = true;
         if (!after) continue;
       } else if (action == "stop" || action == "refresh") throw why;
-      later(base, after);
+      later(action == "backoff" ? backoff : spread, after);
     }
   }
 
@@ -184,7 +184,7 @@ export function connect(address, {
     });
     if (failed || cut != mine || closing) return failed;
     /** @param {any} value */
-    const call = (value) => (typeof value == "function" ? value(token) : value);
+    const call = (value) => (value?.call ? value(token) : value);
     const url = call(address), own = call(protocols), offer = [own ?? []].flat();
     if (token && url == address && own == protocols) offer.push("bearer", token);
     if (marker ?? offer[0]) {
@@ -194,7 +194,6 @@ export function connect(address, {
     const ws = (socket = new Socket(url, offer));
     admitted = false;
     ws.binaryType = binaryType;
-    ws.onerror = () => {};
     ws.onmessage = (/** @type {any} */ event) => {
       if (ws != socket) return;
       admitted = true;
@@ -212,7 +211,10 @@ export function connect(address, {
       bytes = 0;
       queued.splice(0).map(give);
     };
-    return new Promise((resolve) => (ws.onclose = resolve));
+    return new Promise((resolve) => {
+      ws.onclose = (/** @type {CloseEvent} */ event) => resolve(event.code ? event : { error: event }); // Deno has 0 for 1006
+      ws.onerror = (/** @type {Event} */ event) => ws.readyState || resolve(event); // of Node 22: no close comes after it
+    });
   }
 
   /**
@@ -253,7 +255,6 @@ export function connect(address, {
     if (!socket) return;
     forget();
     socket.close();
-    socket = undefined;
     if (lasted()) {
       waits = 0;
       refreshed = woken = false;
@@ -261,7 +262,7 @@ export function connect(address, {
     if (given.length || (handed && !(closing && end?.wasClean))) emit(new Event("lost"), { messages: given, handed });
     given = [];
     handed = total = 0;
-    since = Infinity;
+    socket = since = undefined;
   }
 
   /** Resolves with an error if it failed. */
@@ -281,11 +282,11 @@ export function connect(address, {
 
   /** Waits until `retryAt`, and until the browser is online. After 1006 a wake cuts it: the network failed, and no server asked for the wait. */
   async function rest() {
-    for (let event = back; offline() || (Date.now() < self.retryAt && !(self.outcome.code == 1006 && wakes(event))); ) {
+    for (let event = back, left = 0; offline() || ((left = self.retryAt - Date.now()) > 0 && !(self.outcome.code == 1006 && wakes(event))); ) {
       event = await step(() => new Promise((resolve) => {
         wake = resolve;
         if (offline()) enter("offline");
-        else enter("waiting", Math.min(self.retryAt - Date.now(), 1e9) || 1); // of more than 2³¹ setTimeout makes 0
+        else enter("waiting", Math.min(left, 1e9)); // of more than 2³¹ setTimeout makes 0
       }));
     }
     self.retryAt = back = 0;
@@ -318,7 +319,7 @@ export function connect(address, {
     self["on" + type] = null;
     self.addEventListener(type, (/** @type {Event} */ event) => self["on" + type]?.(event));
   }
-  for (const type of ["online", "offline", "pageshow", "visibilitychange"]) globalThis.addEventListener?.(type, page, over);
+  for (const type of ["pageshow", "visibilitychange", "offline", "online"]) globalThis.addEventListener?.(type, page, over);
   signal?.addEventListener("abort", () => self.close(), over);
   run().catch(finish);
   if (signal?.aborted) self.close();

@@ -286,6 +286,21 @@ fault("an `explain` that fails, or answers after the end, changes nothing", asyn
   assert.equal(socket.outcome.code, 1000);
 });
 
+fault("a platform that ends a failed handshake in its own way does not hold it up", async () => {
+  const { socket, at } = await start();
+  at().onerror({ type: "error" }); // Node 22: no close event follows
+  await settle();
+  assert.deepEqual([socket.state, socket.outcome.code], ["waiting", 1006]);
+  await pass(waits(socket));
+  await at().end(0, "", false); // Deno
+  assert.deepEqual([socket.state, socket.outcome.code, socket.outcome.action], ["waiting", 1006, "backoff"]);
+  await fire("online");
+  at().readyState = 3;
+  at().onerror({ type: "error" }); // a browser: the close event follows, and has the code
+  await at().end(4403, "banned;do=stop", false);
+  assert.equal(socket.outcome.slug, "banned");
+});
+
 fault("`explain` sends the same credentials, and does not wait for ever", async (t) => {
   let request;
   t.mock.method(globalThis, "fetch", (url, options) => {

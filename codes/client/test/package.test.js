@@ -1,7 +1,7 @@
 // The package: what it weighs, that what is served is current, that it can be installed.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -40,6 +40,12 @@ test("what is served is current", async () => {
   for (const [name, entry] of Object.entries(entries)) {
     assert.equal(readFileSync(join(folder, "dist", `${name}.js`), "utf8"), await bundle(entry), `dist/${name}.js: npm run build`);
   }
+});
+
+test("nothing is in src that nothing uses", async () => {
+  const { metafile } = await build({ entryPoints: Object.values(entries).map((entry) => join(folder, `src/${entry}.js`)), bundle: true, metafile: true, format: "esm", outdir: "x", write: false, absWorkingDir: folder });
+  const used = Object.keys(metafile.inputs).map((path) => path.slice("src/".length)).sort();
+  assert.deepEqual(readdirSync(join(folder, "src")).filter((name) => name.endsWith(".js")).sort(), used);
 });
 
 test("npm pack gives what npm install takes", () => {
