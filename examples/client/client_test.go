@@ -1,9 +1,11 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -73,6 +75,28 @@ func TestActions(t *testing.T) {
 					}
 				}
 			})
+		}
+	})
+}
+
+// In a worker it is the same, though there is no document.
+func TestWorker(t *testing.T) {
+	inBrowsers(t, func(t *testing.T, b *browser) {
+		var asked atomic.Int64
+		s := newSite(t, b, "", policy.Func(func(*http.Request) policy.Verdict {
+			if asked.Add(1) == 1 {
+				return policy.Close(codes.Unauthorized, "token_expired")
+			}
+			return policy.Allow()
+		}))
+		b.start(t, "worker", map[string]any{"scenario": "act", "args": map[string]any{"url": s.url()}})
+		var got struct {
+			States    []state
+			Refreshed int
+		}
+		b.await(t, "done", &got)
+		if p := path(got.States); p != "refreshing connecting open closing" || got.Refreshed != 1 {
+			t.Errorf("states %q, refreshed %d times", p, got.Refreshed)
 		}
 	})
 }
@@ -310,21 +334,36 @@ func allowing(origin string) func(http.Handler) http.Handler {
 	}
 }
 
-// Several tabs are told to refresh in the same moment: one does, and the others take what it got.
+// Several tabs are told to refresh in the same moment: one does, and the others take what it got. They come back one after the other,
+// and the one that somebody looks at does not stand in line.
 func TestFamily(t *testing.T) {
 	inBrowsers(t, func(t *testing.T, b *browser) {
-		const many = 6
+		const many, gap = 6, 100
 		s := newSite(t, b, "")
 		b.start(t, "family", map[string]any{"url": s.url(), "many": many})
 		b.await(t, "open", nil)
 		s.up.EndAll(policy.Close(codes.Unauthorized, "token_expired"), 0)
-		var got struct {
-			Refreshes []struct {
-				Refreshed int
-				Token     string
+		type tab struct {
+			Refreshed int
+			Token     string
+			Visible   bool
+			At        float64 // when it made its second attempt, in milliseconds
+		}
+		var got struct{ Refreshes []tab }
+		b.await(t, "done", &got)
+		slices.SortFunc(got.Refreshes, func(a, b tab) int { return cmp.Compare(a.At, b.At) })
+		last := 0.0
+		for i, tab := range got.Refreshes {
+			if tab.Visible && i > 2 {
+				t.Errorf("the tab that somebody looks at is number %d", i+1)
+			}
+			if !tab.Visible && tab.At < last+gap-5 { // clocks of browsers are coarse
+				t.Errorf("a tab came %.0f ms after another, want at least %d", tab.At-last, gap)
+			}
+			if !tab.Visible {
+				last = tab.At
 			}
 		}
-		b.await(t, "done", &got)
 		total := 0
 		for _, tab := range got.Refreshes {
 			total += tab.Refreshed

@@ -127,7 +127,21 @@ export async function why({ url, asks, options }) {
   return { states };
 }
 
-/** Frames stand for tabs: each has its own connection, and its own token. All are told to refresh, in the same moment. */
+/** Runs a scenario in a worker. */
+export async function worker(task) {
+  const worker = new Worker("worker.js", { type: "module" });
+  const said = () => new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = ({ message }) => reject(new Error(message));
+  });
+  await said();
+  worker.postMessage(task);
+  const result = await said();
+  worker.terminate();
+  return result;
+}
+
+/** Frames stand for tabs: each has its own connection, and its own token. All are told to refresh, in the same moment; somebody looks at one. */
 export async function family({ url, many }, tell) {
   const frames = await Promise.all(Array.from({ length: many }, async () => {
     const frame = document.createElement("iframe");
@@ -136,7 +150,7 @@ export async function family({ url, many }, tell) {
     await new Promise((resolve) => (frame.onload = resolve));
     return frame;
   }));
-  const opened = await Promise.all(frames.map(({ contentWindow }) => contentWindow.ready.then((tab) => tab.open(url))));
+  const opened = await Promise.all(frames.map(({ contentWindow }, i) => contentWindow.ready.then((tab) => tab.open(url, i == many - 1))));
   await tell("open");
   const refreshes = await Promise.all(opened.map((tab) => tab.reopened()));
   frames.forEach((frame) => frame.remove());
@@ -145,10 +159,18 @@ export async function family({ url, many }, tell) {
 
 /** One tab of a family. */
 export function tab() {
-  let socket, refreshed = 0, token = "old";
+  let socket, refreshed = 0, token = "old", at;
+  class Timed extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      at = performance.timeOrigin + performance.now();
+    }
+  }
   return {
-    async open(url) {
+    async open(url, visible) {
+      Object.defineProperty(document, "visibilityState", { value: visible ? "visible" : "hidden" });
       socket = connect(url, {
+        WebSocket: Timed,
         protocols: ["chat.v1"],
         token: () => token,
         refresh: async () => {
@@ -156,7 +178,7 @@ export function tab() {
           await new Promise((resolve) => setTimeout(resolve, 100));
           return (token = "new");
         },
-        tabs: tabs("family", { gap: 50, refreshed: (value) => (token = value) }),
+        tabs: tabs("family", { gap: 100, refreshed: (value) => (token = value) }),
       });
       await socket.ready;
       return this;
@@ -164,7 +186,7 @@ export function tab() {
     async reopened() {
       await until(socket, "connecting").then(() => socket.ready);
       socket.close();
-      return { refreshed, token };
+      return { refreshed, token, visible: document.visibilityState == "visible", at };
     },
   };
 }
