@@ -2,9 +2,7 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -82,26 +80,20 @@ func TestEveryClientMeetsEveryFault(t *testing.T) {
 // WSVERDICT_REQUIRE_ALL=1 is set it fails.
 func requireAll(t *testing.T) {
 	t.Helper()
-	missing := ""
-	_, closeTab, err := chrome.Open()
-	switch {
-	case errors.Is(err, chrome.ErrMissing):
-		missing = err.Error()
-	case err != nil:
+	switch err := installed("."); {
+	case err == nil:
+	case !errors.Is(err, errMissing):
 		t.Fatal(err)
-	default:
-		closeTab()
-	}
-	if _, err := exec.LookPath("node"); err != nil {
-		missing = "no node found"
-	} else if _, err := os.Stat("../node_modules/esbuild"); errors.Is(err, fs.ErrNotExist) {
-		missing = "no packages: run npm ci in examples/clients"
-	}
-	switch {
-	case missing == "":
 	case os.Getenv("WSVERDICT_REQUIRE_ALL") == "1":
-		t.Fatal(missing + ", and WSVERDICT_REQUIRE_ALL=1 is set")
+		t.Fatalf("%v, and WSVERDICT_REQUIRE_ALL=1 is set", err)
 	default:
-		t.Skip(missing)
+		t.Skip(err)
+	}
+}
+
+// Whoever starts the command in a fresh checkout is told what to install, by a command that does it.
+func TestMissingPackages(t *testing.T) {
+	if err := installed(t.TempDir()); !errors.Is(err, errMissing) || !strings.Contains(err.Error(), "npm ci --prefix examples/clients") {
+		t.Errorf("without packages: %v", err)
 	}
 }

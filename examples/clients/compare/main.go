@@ -1,5 +1,5 @@
 // Command compare has clients of npm meet the same faults, in a real Chromium and against servers of this
-// library, and writes docs/client-comparison.md. It needs chromium, node, and npm ci in examples/clients.
+// library, and writes docs/client-comparison.md. It needs chromium, node, and once: npm ci --prefix examples/clients.
 package main
 
 import (
@@ -29,6 +29,9 @@ func main() {
 
 func run(ctx context.Context, folder, out string) error {
 	begun, load := time.Now(), loadNow()
+	if err := installed(folder); err != nil {
+		return err
+	}
 	b, err := newBundle(ctx, folder)
 	if err != nil {
 		return err

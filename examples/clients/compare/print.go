@@ -46,7 +46,7 @@ func (d *document) render(begun time.Time) []byte {
 func (d *document) head(begun time.Time) {
 	s := d.setting
 	d.printf("# Clients compared\n\n")
-	d.printf("Written by `go run ./examples/clients/compare` on %s, in %v. Every figure is from that run; most waits are random, so another run gives others.\n\n",
+	d.printf("Written by `go run ./examples/clients/compare` (once before it: `npm ci --prefix examples/clients`) on %s, in %v. Every figure is from that run; most waits are random, so another run gives others.\n\n",
 		begun.UTC().Format(time.DateOnly), time.Since(begun).Round(time.Second))
 	d.printf("[This library's client](client.md) beside others that keep a page's WebSocket. Each meets each fault in a Chromium profile of its own, at a server of its own: one\n"+
 		"of this library, which speaks as much of the client's protocol as it needs and refuses by the profile of its codes where there is one. Between them is a network with %s each way.\n"+
