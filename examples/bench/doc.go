@@ -2,7 +2,7 @@
 // everybody at their defaults.
 //
 //	go test -bench . ./examples/bench            every case once
-//	go run ./examples/bench/report               all cases, the storms of package storm and the broadcasts of package broadcast, many rounds in mixed order; writes docs/performance.md
+//	go run ./examples/bench/report               all cases, the storms, broadcasts and fleets of the packages beside this one too, many rounds in mixed order; writes docs/performance.md
 //	go run ./examples/bench/report -short -o -   fewer rounds, printed
 //
 // Where goroutines wait for each other:

@@ -9,16 +9,13 @@ import (
 	"embed"
 	"errors"
 	"flag"
+	"fmt"
 	"log"
 	"net"
-	"os"
-	"os/exec"
 	"os/signal"
-	"strconv"
 	"syscall"
-	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/wsverdict/wsverdict/examples/internal/redisserver"
 )
 
 //go:embed index.html fleet.js style.css
@@ -37,7 +34,10 @@ func main() {
 // run serves until ctx ends, and calls ready with the page's address.
 func run(ctx context.Context, addr string, ready func(url string)) error {
 	if addr == "" {
-		own, stop, err := startRedis()
+		own, stop, err := redisserver.Start()
+		if errors.Is(err, redisserver.ErrMissing) {
+			return fmt.Errorf("%w; or say where one is with -redis", err)
+		}
 		if err != nil {
 			return err
 		}
@@ -65,39 +65,4 @@ func run(ctx context.Context, addr string, ready func(url string)) error {
 	ready("http://" + addrs[0])
 	<-ctx.Done()
 	return nil
-}
-
-// startRedis starts a redis-server that keeps nothing, and ends with this program.
-func startRedis() (addr string, stop func(), err error) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return "", nil, errors.New("redis-server is not installed (Debian: apt install redis-server); or say where one is with -redis")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	addr = l.Addr().String()
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	dir, err := os.MkdirTemp("", "fleet")
-	if err != nil {
-		return "", nil, err
-	}
-	c := exec.Command(path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--loglevel", "warning")
-	if err := c.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		c.Process.Kill()
-		c.Wait()
-		os.RemoveAll(dir)
-	}
-	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: 100, MinRetryBackoff: 10 * time.Millisecond, MaxRetryBackoff: 50 * time.Millisecond})
-	defer client.Close()
-	if err := client.Ping(context.Background()).Err(); err != nil {
-		stop()
-		return "", nil, err
-	}
-	return addr, stop, nil
 }

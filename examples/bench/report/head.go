@@ -11,7 +11,7 @@ import (
 )
 
 // head says what was run, on what, and how to run it again.
-func (d *document) head(s settings, begun time.Time) {
+func (d *document) head(s settings, begun time.Time, redis string) {
 	command := "go run ./examples/bench/report"
 	if s.short {
 		command += " -short"
@@ -30,9 +30,12 @@ func (d *document) head(s settings, begun time.Time) {
 		s.rounds, s.each)
 	d.printf("- %s, %s/%s, %d cores, %s, load %s when it began\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpu(), load)
 	d.printf("- %s\n", strings.Join(peers(), ", "))
+	if redis != "" {
+		d.printf("- Redis %s, one node over loopback, at its defaults but that it writes nothing down\n", redis)
+	}
 	d.printf("- Everybody at their defaults. In memory one request with Chromium's headers is replayed on a ResponseWriter that can be\n" +
 		"  hijacked again and again, whose connection swallows what is written; what that costs is in every figure.\n")
-	d.printf("- The storms and the broadcast at the end have a process for each server and one for all clients, on the same machine over loopback: clients take what servers could have.\n")
+	d.printf("- The storms, the broadcast and the fleet at the end have a process for each server and one for all clients, on the same machine over loopback: clients take what servers could have.\n")
 }
 
 // load is the system's load before it had ours.
@@ -48,7 +51,7 @@ var load = func() string {
 // peers are the modules that are compared, with their versions.
 func peers() []string {
 	wanted := []string{"gobwas/ws", "gorilla/websocket", "coder/websocket", "lxzan/gws", "centrifugal/centrifuge", "olahol/melody", "go-chi/chi/v5", "go-chi/jwtauth/v5",
-		"go-chi/httprate", "golang-jwt/jwt/v5", "sethvargo/go-limiter", "golang.org/x/time"}
+		"go-chi/httprate", "golang-jwt/jwt/v5", "sethvargo/go-limiter", "golang.org/x/time", "redis/go-redis/v9", "go-redis/redis_rate/v10", "go-chi/httprate-redis"}
 	var found []string
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {

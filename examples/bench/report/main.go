@@ -1,4 +1,4 @@
-// Command report runs the cases of packages bench, storm and broadcast in mixed order, many rounds, and writes docs/performance.md with its plots.
+// Command report runs the cases of packages bench, storm, broadcast and fleet in mixed order, many rounds, and writes docs/performance.md with its plots.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 
 	"github.com/wsverdict/wsverdict/examples/bench"
 	"github.com/wsverdict/wsverdict/examples/bench/broadcast"
+	"github.com/wsverdict/wsverdict/examples/bench/fleet"
 	"github.com/wsverdict/wsverdict/examples/bench/internal/child"
 	"github.com/wsverdict/wsverdict/examples/bench/storm"
 )
@@ -25,6 +26,7 @@ type settings struct {
 	most    int // rounds of a row that takes long
 	sizes   storm.Sizes
 	crowd   broadcast.Sizes
+	servers fleet.Sizes
 	profile time.Duration
 	short   bool
 	only    string
@@ -32,17 +34,17 @@ type settings struct {
 }
 
 func main() {
-	child.Main(bench.Roles(), storm.Roles(), broadcast.Roles())
-	s := settings{most: 7, sizes: storm.Full, crowd: broadcast.Full, profile: 10 * time.Second}
+	child.Main(bench.Roles(), storm.Roles(), broadcast.Roles(), fleet.Roles())
+	s := settings{most: 7, sizes: storm.Full, crowd: broadcast.Full, servers: fleet.Full, profile: 10 * time.Second}
 	flag.IntVar(&s.rounds, "rounds", 20, "how often each case is run")
 	flag.DurationVar(&s.each, "each", 25*time.Millisecond, "how long a case runs in a round, where it is short enough")
 	flag.BoolVar(&s.short, "short", false, "fewer and smaller rounds: some minutes instead of half an hour")
-	flag.StringVar(&s.only, "only", "", "run the rows alone whose names begin so (storm)")
+	flag.StringVar(&s.only, "only", "", "run the rows alone whose names begin so (storm, fleet)")
 	flag.StringVar(&s.out, "o", "docs/performance.md", "the file to write, with plots in a folder of its name; - prints, without them")
 	testing.Init()
 	flag.Parse()
 	if s.short {
-		s.rounds, s.most, s.sizes, s.crowd, s.profile = 5, 2, storm.Short, broadcast.Short, 3*time.Second
+		s.rounds, s.most, s.sizes, s.crowd, s.servers, s.profile = 5, 2, storm.Short, broadcast.Short, fleet.Short, 3*time.Second
 	}
 	if err := run(s); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -55,8 +57,13 @@ func run(s settings) error {
 		return err
 	}
 	begun := time.Now()
+	all := slices.Concat(bench.Rows(), storm.Rows(s.sizes), broadcast.Rows(s.crowd))
+	redis, noRedis := fleet.Redis()
+	if noRedis == nil {
+		all = append(all, fleet.Rows(s.servers)...)
+	}
 	var rows []*measured
-	for _, row := range slices.Concat(bench.Rows(), storm.Rows(s.sizes), broadcast.Rows(s.crowd)) {
+	for _, row := range all {
 		if !strings.HasPrefix(row.Name, s.only) {
 			continue
 		}
@@ -83,11 +90,14 @@ func run(s settings) error {
 	if s.out != "-" {
 		d.folder = strings.TrimSuffix(filepath.Base(s.out), filepath.Ext(s.out))
 	}
-	d.head(s, begun)
+	d.head(s, begun, redis)
 	d.summary(rows)
 	d.slower(rows)
 	for _, m := range rows {
 		d.table(m)
+	}
+	if noRedis != nil && strings.HasPrefix("fleet", s.only) {
+		d.printf("\n## A fleet\n\nNot measured: %v.\n", noRedis)
 	}
 	d.profiles(profiles)
 	return d.save(s.out)

@@ -12,12 +12,12 @@ import (
 	"github.com/wsverdict/wsverdict/examples/bench/storm"
 )
 
-// summary is one line for each target, and for each row without any.
+// summary is one line for each target, and for each row without any that has a case of this library's name.
 func (d *document) summary(rows []*measured) {
 	d.printf("\n## Summary\n\n| | wsverdict | ratio | measured against | target | met |\n|---|--:|--:|---|---|---|\n")
 	for _, m := range rows {
 		targets := m.Targets
-		if len(targets) == 0 {
+		if len(targets) == 0 && m.has("wsverdict") {
 			targets = []bench.Target{{Case: "wsverdict", Unit: m.Metric}}
 		}
 		for i, t := range targets {
@@ -186,7 +186,7 @@ func (d *document) profiles(all []storm.Profile) {
 // figure rounds times: their fourth digit is noise. What is counted stays as it is.
 func figure(v float64, unit string) string {
 	switch {
-	case unit == "ns/op", strings.HasPrefix(unit, "ms"), strings.HasSuffix(unit, "µs"), unit == "hs/s", unit == "attempts", strings.HasPrefix(unit, "busiest"), strings.HasSuffix(unit, "MB"):
+	case unit == "ns/op", strings.HasPrefix(unit, "ms"), strings.HasSuffix(unit, "µs"), strings.HasSuffix(unit, "/s"), unit == "attempts", unit == "commands", unit == "later", strings.HasSuffix(unit, "MB"):
 		return round(v)
 	case strings.HasSuffix(unit, "%"):
 		return strconv.FormatFloat(math.Floor(v*10)/10, 'f', -1, 64)
