@@ -80,6 +80,8 @@ func (c *Conn) start(conn net.Conn, early []byte, s Session) {
 	c.out.lock.Unlock()
 	c.config.report(c, Started)
 	c.tellObserver()
-	c.kick()
+	if c.out.pending.Load() != 0 {
+		go c.kick() // this goroutine goes on to read for a stream, and a write that fails waits for that
+	}
 	go c.run(s)
 }

@@ -57,8 +57,8 @@ func (c *config) takeSeat(ctx context.Context, seat policy.Seat) policy.Verdict 
 
 func (c *Conn) giveSeats() {
 	for ; c.seats != nil; c.seats = c.seats.next {
-		c.config.seats.Add(-1)
 		c.seats.give()
+		c.config.seats.Add(-1) // whoever sees the count finds the seat free
 	}
 }
 

@@ -34,10 +34,10 @@ type Stream struct {
 	in  sync.Cond // Read waits for the body, a deadline or the end; the handler for room, or the end
 	out sync.Cond // Write waits for its flush, a deadline or the end; the handler for who uses w
 
-	have    []byte // was read of the body and is not taken
-	err     error  // the body's end, behind have
-	pumping bool   // the body is being read
-	closed  bool
+	have   []byte // was read of the body and is not taken
+	err    error  // the body's end, behind have
+	pumped bool   // the body is not read any more
+	closed bool
 
 	flushing bool
 	piece    *[large]byte // what the flush writes before; nil for nothing

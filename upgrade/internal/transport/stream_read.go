@@ -32,8 +32,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 
 // pump reads the body into a small buffer, and while data pours in into a large one.
 func (s *Stream) pump() {
-	s.setPumping(true)
-	defer s.setPumping(false)
+	defer s.setPumped()
 	for more := false; ; {
 		var done bool
 		if more, done = s.readPiece(more); done {
@@ -42,10 +41,10 @@ func (s *Stream) pump() {
 	}
 }
 
-func (s *Stream) setPumping(to bool) {
+func (s *Stream) setPumped() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pumping = to
+	s.pumped = true
 	s.out.Broadcast()
 }
 

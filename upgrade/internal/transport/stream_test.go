@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -102,8 +103,7 @@ func (f *fakeStream) Read(p []byte) (int, error) {
 
 func (f *fakeStream) Close() error { return nil } // as a wrapper does that keeps it to itself
 
-// take has the handler stay, and returns the connection and a channel that is closed when the handler has returned.
-func (f *fakeStream) take(t *testing.T) (transport.Taken, <-chan struct{}) {
+func (f *fakeStream) taken(t *testing.T) transport.Taken {
 	t.Helper()
 	r := httptest.NewRequest("CONNECT", "https://example.com/ws", nil)
 	r.ProtoMajor, r.Body = 2, f
@@ -111,6 +111,13 @@ func (f *fakeStream) take(t *testing.T) (transport.Taken, <-chan struct{}) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return taken
+}
+
+// take has the handler stay, and returns the connection and a channel that is closed when the handler has returned.
+func (f *fakeStream) take(t *testing.T) (transport.Taken, <-chan struct{}) {
+	t.Helper()
+	taken := f.taken(t)
 	returned := make(chan struct{})
 	go func() {
 		defer close(returned)
@@ -220,6 +227,63 @@ func TestStreamOutlivesNobody(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A reset is an error in the form of net/http's own.
+type reset struct {
+	StreamID, Code uint32
+	Cause          error
+}
+
+func (r reset) Error() string { return "reset" }
+
+// As sets any struct with the same fields.
+func (r reset) As(target any) bool {
+	v := reflect.ValueOf(target).Elem()
+	if v.Kind() != reflect.Struct || !reflect.TypeOf(r).ConvertibleTo(v.Type()) {
+		return false
+	}
+	v.Set(reflect.ValueOf(r).Convert(v.Type()))
+	return true
+}
+
+// TestStreamWriteExplains: the body says why a write has failed, be it read before or behind the write, or not at all
+// where the handler itself writes the answer.
+func TestStreamWriteExplains(t *testing.T) {
+	for _, reads := range []string{"before", "behind", "never"} {
+		t.Run(reads, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeStream(t)
+				f.reset, f.bodyErr = true, reset{StreamID: 1, Code: 8}
+				taken := f.taken(t)
+				if reads == "never" {
+					var lost *net.OpError
+					if err := taken.Answer([]byte("frames"), time.Now().Add(time.Second)); !errors.As(err, &lost) {
+						t.Errorf("got %T %v", err, err)
+					}
+					return
+				}
+				stay := func() {
+					go taken.Stay()
+					synctest.Wait()
+				}
+				if reads == "before" {
+					stay()
+				}
+				failed := make(chan error, 1)
+				go func() { _, err := taken.Conn.Write([]byte("news")); failed <- err }()
+				synctest.Wait()
+				if reads == "behind" {
+					stay()
+				}
+				var why *transport.StreamError
+				if err := <-failed; !errors.As(err, &why) || why.Code != 8 {
+					t.Errorf("got %T %v", err, err)
+				}
+				taken.Conn.Close()
+			})
+		})
 	}
 }
 

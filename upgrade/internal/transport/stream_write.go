@@ -23,7 +23,7 @@ func (s *Stream) Write(p []byte) (int, error) { return s.write(p, false) }
 func (s *Stream) write(p []byte, header bool) (n int, err error) {
 	for ; len(p) > 0 || header; header = false {
 		piece := p[:min(len(p), large)]
-		if err := s.send(piece); err != nil {
+		if err := s.send(piece, header); err != nil {
 			return n, err
 		}
 		n, p = n+len(piece), p[len(piece):]
@@ -31,7 +31,7 @@ func (s *Stream) write(p []byte, header bool) (n int, err error) {
 	return n, nil
 }
 
-func (s *Stream) send(piece []byte) error {
+func (s *Stream) send(piece []byte, header bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -68,16 +68,16 @@ func (s *Stream) send(piece []byte) error {
 		}
 		s.out.Wait()
 	}
-	if s.broken != nil {
+	if s.broken != nil && !header { // the header's is the goroutine that reads the body later
 		s.explain()
 	}
 	return s.broken
 }
 
 // explain waits for the body to say why a write has failed, which it does a moment later where the
-// stream was reset. mu is held.
+// stream was reset; the handler may not have begun to read it yet. mu is held.
 func (s *Stream) explain() {
-	for s.pumping && len(s.have) == 0 && !s.closed && !s.writeBy.passed() {
+	for !s.pumped && len(s.have) == 0 && !s.closed && !s.writeBy.passed() {
 		s.out.Wait()
 	}
 	if reset, ok := s.err.(*StreamError); ok {
