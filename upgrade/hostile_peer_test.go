@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -73,10 +74,10 @@ func blackHole(t *testing.T, addr string) (through string, cut func()) {
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
 	events := &ledger{}
-	up := impatient()
-	up.Observer = events
+	up := &upgrade.Upgrader{PingInterval: time.Second, PingTimeout: 2 * time.Second, Observer: events}
 	through, cut := blackHole(t, newServer(t, tagged(up)(up.Handler(run(echoAll)))))
 	c := connect(t, through, at("user=alice"))
+	c.Pongs = true // before the cable is cut
 	c.say("hello")
 	cut()
 	if e := events.await(t, upgrade.Ended); e.Session.ClosedBy != upgrade.ByNetwork || e.CloseCode != 1006 {
@@ -174,11 +175,13 @@ func TestShutdownWithStuckWriters(t *testing.T) {
 // Bound: a byte now and then is a sign of life, which holds its own connection and nothing else;
 // ended, it is gone within LingerTimeout and the last moment, though it goes on.
 func TestByteByByte(t *testing.T) {
-	t.Parallel()
+	synctest.Test(t, testByteByByte)
+}
+
+func testByteByByte(t *testing.T) {
 	up := impatient()
-	up.PingTimeout = 1500 * time.Millisecond // a busy machine sends no byte for a while
 	up.LingerTimeout = 200 * time.Millisecond
-	c := admit(t, up, listen)
+	c := connectInMemory(t, up.Handler(run(listen)))
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
@@ -194,7 +197,7 @@ func TestByteByByte(t *testing.T) {
 		}
 	}()
 	for range 5 {
-		admit(t, impatient(), listen).wantEnd() // several that are silent are given up on meanwhile
+		connectInMemory(t, impatient().Handler(run(listen))).wantEnd() // several that are silent are given up on meanwhile
 	}
 	if n := up.Stats().Live; n != 1 {
 		t.Fatalf("%d live", n)

@@ -64,7 +64,7 @@ func TestHTTP2Endings(t *testing.T) {
 	for name, tc := range map[string]struct {
 		session upgrade.Session
 		link    policy.Verdict
-		end     func(t *testing.T, up *upgrade.Upgrader)
+		end     func(up *upgrade.Upgrader) error
 		code    uint16
 	}{
 		"returns":                    {idle, policy.Allow(), nil, 1000},
@@ -73,27 +73,26 @@ func TestHTTP2Endings(t *testing.T) {
 		"says a verdict":             {closeExpired, policy.Allow(), nil, 4401},
 		"expires":                    {listen, policy.Allow().WithExpiry(policy.Expiry{At: time.Now().Add(soon), Owner: "o"}), nil, 4401},
 		"expires, and does not read": {wait, policy.Allow().WithExpiry(policy.Expiry{At: time.Now().Add(soon), Owner: "o"}), nil, 4401},
-		"is banned": {listen, policy.Allow().WithTag("user", "eve"), func(_ *testing.T, up *upgrade.Upgrader) {
+		"is banned": {listen, policy.Allow().WithTag("user", "eve"), func(up *upgrade.Upgrader) error {
 			up.End(expired, 0, policy.Tag{Key: "user", Value: "eve"})
+			return nil
 		}, 4401},
-		"is shut down": {listen, policy.Allow(), func(t *testing.T, up *upgrade.Upgrader) {
-			go func() {
-				if err := up.Shutdown(in(t, patience)); err != nil {
-					t.Error(err)
-				}
-			}()
+		"is shut down": {listen, policy.Allow(), func(up *upgrade.Upgrader) error {
+			return up.Shutdown(deadlineOf(context.Background(), 0))
 		}, 4503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			events := &ledger{}
-			up := &upgrade.Upgrader{Observer: events}
-			returned := make(chan struct{}, 1)
+			up := &upgrade.Upgrader{Observer: events, LingerTimeout: time.Hour}
+			returned, ended := make(chan struct{}, 1), make(chan error, 1)
 			h := wrap(up.Handler(run(tc.session)), returns(returned), up.Use(always(tc.link)))
 			c := dialHTTP2(t, newHTTP2Server(t, h))
 			if tc.end != nil {
 				events.await(t, upgrade.Started)
-				tc.end(t, up)
+				go func() { ended <- tc.end(up) }()
+			} else {
+				ended <- nil
 			}
 			if code, _ := c.ReadClose(); code != tc.code {
 				t.Errorf("closed with %d, want %d", code, tc.code)
@@ -106,6 +105,9 @@ func TestHTTP2Endings(t *testing.T) {
 			c.Bye()
 			receive(t, returned)
 			wantEmpty(t, up)
+			if err := receive(t, ended); err != nil {
+				t.Error(err)
+			}
 			if e := events.await(t, upgrade.Ended); e.CloseCode != tc.code || e.ProtoMajor != 2 {
 				t.Errorf("got %+v", e)
 			}
@@ -142,6 +144,7 @@ func TestHTTP2Gone(t *testing.T) {
 				causes <- context.Cause(ctx)
 				return err
 			})
+			events.await(t, upgrade.Started) // who is gone before that has no session
 			tc.gone(c)
 			for range 2 {
 				if err := receive(t, causes); !tc.is(err) {
@@ -215,6 +218,9 @@ func TestHTTP2SlowReader(t *testing.T) {
 			t.Parallel()
 			events := &ledger{}
 			up := &upgrade.Upgrader{WriteTimeout: 300 * time.Millisecond, LingerTimeout: 300 * time.Millisecond, Observer: events}
+			if end { // which comes first, however slow the machine
+				up.WriteTimeout = time.Hour
+			}
 			failed := make(chan error, 1)
 			_, returned := admitHTTP2(t, up, func(ctx context.Context, c *upgrade.Conn) error {
 				if end {
@@ -242,14 +248,16 @@ func TestHTTP2SlowReader(t *testing.T) {
 
 // TestHTTP2ServerTimeouts: those of the server are a request's, and end no session.
 func TestHTTP2ServerTimeouts(t *testing.T) {
+	t.Parallel()
+	const timeout = 2 * time.Second // for the handshake of TLS too
 	up := &upgrade.Upgrader{}
 	srv := httptest.NewUnstartedServer(up.Handler(run(upgradetest.Echo)))
 	srv.EnableHTTP2 = true
-	srv.Config.ReadTimeout, srv.Config.WriteTimeout, srv.Config.IdleTimeout = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
+	srv.Config.ReadTimeout, srv.Config.WriteTimeout, srv.Config.IdleTimeout = timeout, timeout, timeout
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	c := dialHTTP2(t, srv)
-	timer := time.NewTimer(300 * time.Millisecond) // what is waited for is that nothing happens
+	timer := time.NewTimer(timeout * 3 / 2) // what is waited for is that nothing happens
 	defer timer.Stop()
 	<-timer.C
 	c.Say("hello", "hello")

@@ -36,7 +36,7 @@ func handshakeHTTP2(t testing.TB, srv *httptest.Server, fields ...string) (*upgr
 // client's.
 func TestHTTP2Refusal(t *testing.T) {
 	events := newRecorder()
-	up := &upgrade.Upgrader{Subprotocols: []string{"chat.v1"}, Observer: events}
+	up := &upgrade.Upgrader{Subprotocols: []string{"chat.v1"}, Observer: events, LingerTimeout: time.Hour}
 	outer := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for name, value := range map[string]string{
@@ -131,7 +131,7 @@ func TestHTTP2Linger(t *testing.T) {
 		up    *upgrade.Upgrader
 		pours bool
 	}{
-		"silent": {&upgrade.Upgrader{LingerTimeout: 200 * time.Millisecond}, false},
+		"silent": {&upgrade.Upgrader{LingerTimeout: time.Second}, false},
 		"pours":  {&upgrade.Upgrader{LingerTimeout: patience, LingerBytes: 100 << 10}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -91,7 +91,7 @@ func TestBudgetAfterFailure(t *testing.T) {
 
 // A client that says nothing has its slot taken away, so that it can't shut others out.
 func TestBudgetOfSilentClients(t *testing.T) {
-	up := &upgrade.Upgrader{MaxLingering: 2, LingerTimeout: 50 * time.Millisecond}
+	up := &upgrade.Upgrader{MaxLingering: 2, LingerTimeout: 200 * time.Millisecond}
 	addr := newServer(t, up.Use(always(expired))(forbidden(t)))
 	for range 5 {
 		awaitSlot(t, addr)

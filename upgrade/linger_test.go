@@ -82,10 +82,11 @@ func TestClientHangsUp(t *testing.T) {
 
 // The wait is bounded as a whole: a byte now and then does not prolong it.
 func TestLingerTimeout(t *testing.T) {
-	impatient := func() *upgrade.Upgrader { return &upgrade.Upgrader{LingerTimeout: 100 * time.Millisecond} }
+	impatient := func() *upgrade.Upgrader { return &upgrade.Upgrader{LingerTimeout: 500 * time.Millisecond} }
 	for name, h := range refusals(t, impatient) {
 		for way, connect := range ways(t, h) {
 			t.Run(name+" over "+way, func(t *testing.T) {
+				t.Parallel()
 				silent := connect(t)
 				silent.send(request())
 				wantStatus(t, silent.response(), 101)

@@ -143,18 +143,21 @@ func TestRenewAtTheExpiry(t *testing.T) {
 
 // TestExtendAfterTheExpiry says why it is too late, in a form that a session can return.
 func TestExtendAfterTheExpiry(t *testing.T) {
-	t.Parallel()
+	synctest.Test(t, testExtendAfterTheExpiry)
+}
+
+func testExtendAfterTheExpiry(t *testing.T) {
 	up := &upgrade.Upgrader{}
 	said := make(chan error, 1)
 	expires := policy.Func(func(*http.Request) policy.Verdict {
 		return policy.Allow().WithExpiry(policy.Expiry{At: time.Now(), Owner: 1})
 	})
-	c := connect(t, newServer(t, up.Use(expires)(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
+	c := connectInMemory(t, up.Use(expires)(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
 		<-ctx.Done()
 		err := c.Extend(policy.Expiry{At: time.Now().Add(time.Hour), Owner: 1})
 		said <- err
 		return err
-	})))))
+	}))))
 	c.wantClose(4401, expiredText)
 	var v policy.Verdict
 	if err := receive(t, said); !errors.As(err, &v) || v.Slug() != "token_expired" || !errors.Is(err, upgrade.ErrClosed) {
@@ -317,10 +320,11 @@ func TestShutdownInTheLeastTime(t *testing.T) {
 	t.Run("a stubborn session", func(t *testing.T) {
 		t.Parallel()
 		up := &upgrade.Upgrader{}
-		stubborn := make(chan struct{})
+		stubborn, began := make(chan struct{}), make(chan struct{})
 		defer close(stubborn)
-		srv, addr := serve(up, func(context.Context, *upgrade.Conn) error { <-stubborn; return nil })
+		srv, addr := serve(up, func(context.Context, *upgrade.Conn) error { close(began); <-stubborn; return nil })
 		connect(t, addr)
+		receive(t, began)                             // who is ended before its session begins has none
 		err := up.Shutdown(in(t, 3*time.Second), srv) // the server's part takes milliseconds
 		joined, ok := err.(interface{ Unwrap() []error })
 		if !ok || len(joined.Unwrap()) != 1 || !errors.Is(err, context.DeadlineExceeded) {

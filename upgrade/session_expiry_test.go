@@ -3,6 +3,7 @@ package upgrade_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,53 +22,65 @@ func TestExpiry(t *testing.T) {
 	const soon = 250 * time.Millisecond
 	for _, tc := range []struct {
 		name    string
-		links   []policy.Verdict // from the outside
+		links   func() []policy.Verdict // from the outside
 		session upgrade.Session
 		profile codes.Profile
 		code    uint16
-		already bool
 	}{
-		{name: "one", links: []policy.Verdict{expiring("a", soon)}, session: listen, code: 4401},
-		{name: "earliest of one verdict's, first", links: []policy.Verdict{
-			expiring("a", soon).WithExpiry(policy.Expiry{At: time.Now().Add(time.Hour), Owner: "b"})}, session: listen, code: 4401},
-		{name: "earliest of one verdict's, last", links: []policy.Verdict{
-			expiring("a", time.Hour).WithExpiry(policy.Expiry{At: time.Now().Add(soon), Owner: "b"})}, session: listen, code: 4401},
-		{name: "earliest of two links', outer", links: []policy.Verdict{expiring("a", soon), expiring("b", time.Hour)}, session: listen, code: 4401},
-		{name: "earliest of two links', inner", links: []policy.Verdict{expiring("a", 1<<63-1), expiring("b", soon)}, session: listen, code: 4401},
-		{name: "passed already", links: []policy.Verdict{expiring("a", -time.Hour)}, session: listen, code: 4401, already: true},
-		{name: "a session that does not read", links: []policy.Verdict{expiring("a", soon)}, session: wait, code: 4401},
-		{name: "profile", links: []policy.Verdict{expiring("a", soon)}, session: listen, profile: codes.IANA, code: 3000},
+		{name: "one", links: expirings(soon), session: listen, code: 4401},
+		{name: "earliest of one verdict's, first", links: func() []policy.Verdict {
+			return []policy.Verdict{expiring("a", soon).WithExpiry(policy.Expiry{At: time.Now().Add(time.Hour), Owner: "b"})}
+		}, session: listen, code: 4401},
+		{name: "earliest of one verdict's, last", links: func() []policy.Verdict {
+			return []policy.Verdict{expiring("a", time.Hour).WithExpiry(policy.Expiry{At: time.Now().Add(soon), Owner: "b"})}
+		}, session: listen, code: 4401},
+		{name: "earliest of two links', outer", links: expirings(soon, time.Hour), session: listen, code: 4401},
+		{name: "earliest of two links', inner", links: expirings(1<<63-1, soon), session: listen, code: 4401},
+		{name: "passed already", links: expirings(-time.Hour), session: listen, code: 4401},
+		{name: "a session that does not read", links: expirings(soon), session: wait, code: 4401},
+		{name: "profile", links: expirings(soon), session: listen, profile: codes.IANA, code: 3000},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			up := &upgrade.Upgrader{PingInterval: -1, Profile: tc.profile}
-			cause := make(chan error, 1)
-			h := up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
-				err := tc.session(ctx, c)
-				cause <- context.Cause(ctx)
-				return err
-			}))
-			earliest := time.Unix(1<<40, 0)
-			for i := range tc.links {
-				v := tc.links[len(tc.links)-1-i]
-				for e := range v.Expiries() {
-					if e.At.Before(earliest) {
-						earliest = e.At
+			synctest.Test(t, func(t *testing.T) {
+				up := &upgrade.Upgrader{PingInterval: -1, Profile: tc.profile}
+				cause := make(chan error, 1)
+				h := up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
+					err := tc.session(ctx, c)
+					cause <- context.Cause(ctx)
+					return err
+				}))
+				earliest := time.Unix(1<<40, 0)
+				for _, v := range slices.Backward(tc.links()) {
+					for e := range v.Expiries() {
+						if e.At.Before(earliest) {
+							earliest = e.At
+						}
 					}
+					h = up.Use(always(v))(h)
 				}
-				h = up.Use(always(v))(h)
-			}
-			c := connect(t, newServer(t, h))
-			c.wantClose(tc.code, expiredText)
-			if now := time.Now(); now.Before(earliest) {
-				t.Errorf("closed %v early", earliest.Sub(now))
-			}
-			c.bye()
-			if err := receive(t, cause); !errors.Is(err, upgrade.ErrClosed) || !errors.Is(err, expired) {
-				t.Errorf("the context's cause is %v", err)
-			}
-			wantEmpty(t, up)
+				c := connectInMemory(t, h)
+				begin := time.Now()
+				c.wantClose(tc.code, expiredText)
+				if now := time.Now(); now.Before(earliest) || now.Sub(begin) > time.Second {
+					t.Errorf("closed after %v, %v early", now.Sub(begin), earliest.Sub(now))
+				}
+				c.bye()
+				if err := receive(t, cause); !errors.Is(err, upgrade.ErrClosed) || !errors.Is(err, expired) {
+					t.Errorf("the context's cause is %v", err)
+				}
+				wantEmpty(t, up)
+			})
 		})
+	}
+}
+
+// expirings are verdicts of two owners that expire in these times from now on.
+func expirings(in ...time.Duration) func() []policy.Verdict {
+	return func() (all []policy.Verdict) {
+		for i, d := range in {
+			all = append(all, expiring(string(rune('a'+i)), d))
+		}
+		return all
 	}
 }
 
@@ -158,12 +171,8 @@ func TestOneGoroutineKeepsTime(t *testing.T) {
 		clients[i] = connect(t, addr)
 	}
 	eventually(t, "every session reads", func() bool { return len(stacks("upgrade_test.listen")) == n })
-	if all := stacks("wsverdict/upgrade."); len(all) != n+1 {
-		t.Errorf("%d goroutines for %d connections", len(all), n)
-	}
-	if wheels := stacks("upgrade.(*live)"); len(wheels) != 1 {
-		t.Errorf("%d goroutines keep the time", len(wheels))
-	}
+	eventually(t, "one goroutine for each connection, and one more", func() bool { return len(stacks("wsverdict/upgrade.")) == n+1 })
+	eventually(t, "one goroutine keeps the time", func() bool { return len(stacks("upgrade.(*live)")) == 1 })
 	for _, c := range clients {
 		c.leave(1000)
 	}

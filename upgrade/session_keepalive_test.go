@@ -162,36 +162,35 @@ func TestSilenceThatMeansNothing(t *testing.T) {
 
 // A session that was busy for longer than the timeout finds the pong that came meanwhile.
 func TestBusySessionFindsThePong(t *testing.T) {
-	t.Parallel()
-	busy, ready := make(chan struct{}), make(chan struct{})
-	c := admit(t, impatient(), func(ctx context.Context, c *upgrade.Conn) error {
-		c.Read(ctx, nil)
-		close(busy)
-		receive(t, ready)
-		return echoAll(ctx, c)
+	synctest.Test(t, func(t *testing.T) {
+		busy, ready := make(chan struct{}), make(chan struct{})
+		c := connectInMemory(t, impatient().Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
+			c.Read(ctx, nil)
+			close(busy)
+			receive(t, ready)
+			return echoAll(ctx, c)
+		})))
+		f := c.frame()
+		c.send(masked(ws.NewTextFrame(nil)) + masked(ws.NewPongFrame(f.Payload)))
+		receive(t, busy)
+		connectInMemory(t, impatient().Handler(run(listen))).wantEnd()
+		close(ready)
+		c.say("still here")
+		c.leave(1000)
 	})
-	f := c.frame()
-	c.send(masked(ws.NewTextFrame(nil)) + masked(ws.NewPongFrame(f.Payload)))
-	receive(t, busy)
-	admit(t, impatient(), listen).wantEnd()
-	close(ready)
-	c.say("still here")
-	c.leave(1000)
 }
 
 // The deadline of a ping is not the session's: raw writes have none, or the session's own.
 func TestPingLeavesRawWritesAlone(t *testing.T) {
-	t.Parallel()
 	for name, prepare := range map[string]func(net.Conn){
 		"none": func(net.Conn) {},
 		"own":  func(conn net.Conn) { conn.SetWriteDeadline(time.Now().Add(patience)) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
 			up := impatient()
 			up.PingTimeout = patience
 			up.WriteTimeout = 50 * time.Millisecond
-			c := admit(t, up, func(_ context.Context, c *upgrade.Conn) error {
+			c := connectInMemory(t, up.Handler(run(func(_ context.Context, c *upgrade.Conn) error {
 				conn := c.NetConn()
 				prepare(conn)
 				if _, err := readFrame(conn); err != nil { // the pong
@@ -202,14 +201,14 @@ func TestPingLeavesRawWritesAlone(t *testing.T) {
 					return err
 				}
 				return wsutil.WriteServerText(conn, []byte("pinged"))
-			})
+			})))
 			c.send(masked(ws.NewPongFrame(c.frame().Payload)))
 			f := c.frame()
 			for ; f.Header.OpCode == ws.OpPing; f = c.frame() {
 				c.send(masked(ws.NewPongFrame(f.Payload)))
 			}
 			if string(f.Payload) != "pinged" {
-				t.Errorf("got %+v %q", f.Header, f.Payload)
+				t.Errorf("%s: got %+v %q", name, f.Header, f.Payload)
 			}
 		})
 	}
@@ -217,14 +216,20 @@ func TestPingLeavesRawWritesAlone(t *testing.T) {
 
 // A long PingTimeout gives a client time to answer; the next ping does not wait for it.
 func TestPingTimeoutLongerThanItsInterval(t *testing.T) {
-	up := &upgrade.Upgrader{PingInterval: 100 * time.Millisecond, PingTimeout: time.Hour}
-	c := admit(t, up, listen)
-	for range 3 {
-		f := c.frame()
-		if f.Header.OpCode != ws.OpPing {
-			t.Fatalf("got %+v, want a ping", f.Header)
+	synctest.Test(t, func(t *testing.T) {
+		up := &upgrade.Upgrader{PingInterval: 100 * time.Millisecond, PingTimeout: time.Hour}
+		c := connectInMemory(t, up.Handler(run(listen)))
+		begin := time.Now()
+		for range 3 {
+			f := c.frame()
+			if f.Header.OpCode != ws.OpPing {
+				t.Fatalf("got %+v, want a ping", f.Header)
+			}
+			c.send(masked(ws.NewPongFrame(f.Payload)))
 		}
-		c.send(masked(ws.NewPongFrame(f.Payload)))
-	}
-	c.leave(1000)
+		if after := time.Since(begin); after > time.Second {
+			t.Errorf("the third ping came after %v", after)
+		}
+		c.leave(1000)
+	})
 }

@@ -143,7 +143,7 @@ func TestSlowConsumer(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			events := &ledger{}
-			up := &upgrade.Upgrader{OutboxBytes: 1 << 20, SlowConsumer: tc.verdict, Observer: events, WriteTimeout: time.Minute}
+			up := &upgrade.Upgrader{OutboxBytes: 1 << 20, SlowConsumer: tc.verdict, Observer: events, WriteTimeout: time.Minute, LingerTimeout: time.Hour}
 			addr := newServer(t, up.Handler(run(listen)))
 			slow := connect(t, addr)
 			events.await(t, upgrade.Started) // a client has its 101 before its connection is found

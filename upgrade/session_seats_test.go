@@ -74,7 +74,7 @@ func TestSeatIsGivenBack(t *testing.T) {
 		{name: "session leaves half a frame behind", session: func(_ context.Context, c *upgrade.Conn) error {
 			return ws.WriteHeader(c.NetConn(), ws.Header{Fin: true, OpCode: ws.OpText, Length: 5})
 		}, client: (*client).wantEnd, status: 101},
-		{name: "expires", session: listen, client: closes, status: 101, expires: 100 * time.Millisecond},
+		{name: "expires", session: listen, client: func(c *client) { c.wantClose(4401, expiredText); c.bye() }, status: 101, expires: 100 * time.Millisecond},
 		{name: "cannot be hijacked", outer: opaque, status: 500},
 		{name: "hijacker panics", outer: hijacker(panics)},
 		{name: "101 cannot be written", outer: hijacker(brokenPipe)},

@@ -202,7 +202,7 @@ func TestShutdownOvertakesEnd(t *testing.T) {
 	c := admit(t, up, listen)
 	up.EndAll(banned, 1000*time.Hour)
 	down := make(chan error, 1)
-	go func() { down <- up.Shutdown(in(t, patience/10)) }()
+	go func() { down <- up.Shutdown(deadlineOf(t.Context(), 2*time.Second)) }()
 	c.wantRestart(4503)
 	c.bye()
 	if err := receive(t, down); err != nil {

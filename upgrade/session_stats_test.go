@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -28,7 +29,7 @@ func TestStatsBeforeMounting(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	up := &upgrade.Upgrader{}
+	up := &upgrade.Upgrader{LingerTimeout: time.Hour}
 	addr := newServer(t, up.Handler(run(echoAll)))
 	denied := newServer(t, up.Use(always(expired))(forbidden(t)))
 	hidden := newServer(t, up.Use(always(policy.Reject(4999, "own")))(forbidden(t)))
@@ -56,13 +57,16 @@ func TestStats(t *testing.T) {
 	if err := up.Shutdown(t.Context()); err != nil { // which waits until the last one is counted
 		t.Fatal(err)
 	}
-	s = up.Stats()
 	wantSettled := []upgrade.SettledCount{
 		{Code: 0, Outcome: upgrade.Admitted, Count: 3},
 		{Code: codes.Unauthorized, Outcome: upgrade.Closed, Count: 1},
 		{Code: codes.Forbidden, Outcome: upgrade.Answered, Count: 1},
 		{Code: 4999, Outcome: upgrade.Answered, Count: 1},
 	}
+	eventually(t, "the refusals are counted, behind their answers", func() bool {
+		s = up.Stats()
+		return len(s.Settled) >= len(wantSettled)
+	})
 	if !slices.Equal(s.Settled, wantSettled) {
 		t.Errorf("settled %+v,\nwant %+v", s.Settled, wantSettled)
 	}

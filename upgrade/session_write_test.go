@@ -172,7 +172,7 @@ func TestPingFloodIsBounded(t *testing.T) {
 // its way must not be cut off by that, or the client would see no code.
 func TestCloseWhileAWriteWaits(t *testing.T) {
 	conns, result := make(chan *upgrade.Conn, 1), make(chan error, 1)
-	c, g := admitGated(t, &upgrade.Upgrader{WriteTimeout: time.Hour}, func(own context.Context, c *upgrade.Conn) error {
+	c, g := admitGated(t, &upgrade.Upgrader{WriteTimeout: time.Hour, LingerTimeout: time.Hour}, func(own context.Context, c *upgrade.Conn) error {
 		ctx, cancel := context.WithCancel(own)
 		defer cancel()
 		conns <- c

@@ -60,10 +60,6 @@ func HandshakeHTTP2(t testing.TB, srv *httptest.Server, target string, header ht
 	addr := srv.Listener.Addr().String()
 	config := srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.NextProtos = []string{"h2"}
-	conn, err := tls.Dial("tcp", addr, config)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithDeadline(context.Background(), patience())
 	t.Cleanup(cancel)
 	body, out := io.Pipe()
@@ -79,6 +75,10 @@ func HandshakeHTTP2(t testing.TB, srv *httptest.Server, target string, header ht
 	// The transport's own RoundTrip does not let the pseudo-header field pass, its HTTP/2 does.
 	transport := &http.Transport{ForceAttemptHTTP2: true}
 	transport.CloseIdleConnections() // makes its HTTP/2
+	conn, err := tls.Dial("tcp", addr, config)
+	if err != nil {
+		t.Fatal(err)
+	}
 	res, err := transport.TLSNextProto["h2"](addr, conn).RoundTrip(r)
 	if err != nil {
 		t.Fatal("client handshake:", err)

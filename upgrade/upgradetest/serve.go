@@ -13,7 +13,7 @@ import (
 )
 
 // Patience ends a test that would hang. Nothing that works comes near it.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Serve serves h on a socket of its own and returns its address, host and port.
 func Serve(t testing.TB, h http.Handler) (addr string) {

@@ -3,6 +3,7 @@ package wheel_test
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wsverdict/wsverdict/upgrade/internal/wheel"
@@ -94,6 +95,10 @@ func TestLateAdvance(t *testing.T) {
 }
 
 func TestTicks(t *testing.T) {
+	synctest.Test(t, testTicks) // no time passes
+}
+
+func testTicks(t *testing.T) {
 	w := newTray()
 	for d, want := range map[time.Duration]uint32{-time.Second: 1, 0: 1, wheel.Tick: 1, time.Second: 10, 1 << 62: 1 << 31} {
 		if got := wheel.Ticks(d); got != want {
