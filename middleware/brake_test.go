@@ -2,7 +2,9 @@ package middleware_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -12,6 +14,7 @@ import (
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 func newBrake(t testing.TB, cfg middleware.BrakeConfig) *middleware.Brake {
@@ -163,7 +166,9 @@ func TestBrakeAllocatesNothing(t *testing.T) {
 }
 
 // As it is mounted: a client that comes back at once, whatever it is told, first reads codes, then statuses.
-func TestBrakeOnLiveConnections(t *testing.T) {
+func TestBrakeOnLiveConnections(t *testing.T) { synctest.Test(t, testBrakeOnLiveConnections) }
+
+func testBrakeOnLiveConnections(t *testing.T) {
 	b := newBrake(t, middleware.BrakeConfig{Patience: 2, Warnings: 1})
 	told := make(chan struct{}, 100)
 	up := &upgrade.Upgrader{Observer: upgrade.Observers{b, upgrade.ObserverFunc(func(upgrade.Event) { told <- struct{}{} })}}
@@ -173,31 +178,22 @@ func TestBrakeOnLiveConnections(t *testing.T) {
 		judged <- struct{}{}
 		return policy.Close(codes.Unauthorized, "token_expired")
 	})
-	addr := live(t, ws.Origin(middleware.SameOrigin)(ws.Use(policy.Named("brake", b))(ws.Use(denies)(up.Handler(run(echo))))))
+	h := ws.Origin(middleware.SameOrigin)(ws.Use(policy.Named("brake", b))(ws.Use(denies)(up.Handler(run(echo)))))
 	for i, want := range []string{"token_expired;do=refresh", "token_expired;do=refresh", "token_expired;do=refresh", "slow_down;do=backoff;after=4"} {
 		code := uint16(4401)
 		if i == 3 {
 			code = 4429
 		}
-		dial(t, addr).wantClose(code, want)
+		dialInMemory(t, h).wantClose(code, want)
 		<-told // the answer may arrive before
 	}
 	for range 3 {
-		req, err := http.NewRequest(http.MethodGet, "http://"+addr+"/ws", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket",
-			"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AQIDBAUGBwgJCgsMDQ4PEA=="} {
-			req.Header.Set(name, value)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != 429 || res.Header.Get("Retry-After") != "60" {
-			t.Errorf("got %s, Retry-After %q", res.Status, res.Header.Get("Retry-After"))
+		w := httptest.NewRecorder()
+		r := newRequest(t)
+		maps.Copy(r.Header, upgradetest.Header())
+		h.ServeHTTP(w, r)
+		if w.Code != 429 || w.Header().Get("Retry-After") != "60" {
+			t.Errorf("got %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 		}
 	}
 	if n := len(judged); n != 3 {

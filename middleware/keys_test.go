@@ -143,7 +143,9 @@ func TestUnknownKeysAreLookedUpOnce(t *testing.T) {
 // Ids that anybody can make up are asked for at a bounded rate, whoever has a key that was found
 // before is not in their way, and who is turned away unasked is told to come again, not that the
 // token is bad.
-func TestUnknownKeysAreRateLimited(t *testing.T) {
+func TestUnknownKeysAreRateLimited(t *testing.T) { synctest.Test(t, testUnknownKeysAreRateLimited) }
+
+func testUnknownKeysAreRateLimited(t *testing.T) {
 	asked := map[string]int{}
 	users := keysOf(middleware.KeysFunc(func(_ context.Context, token *jwt.Token) (any, error) {
 		kid := token.Header["kid"].(string)

@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -30,6 +31,12 @@ type peer struct {
 func dial(t testing.TB, addr string, fields ...string) *peer {
 	t.Helper()
 	return &peer{upgradetest.Dial(t, addr, "/ws", fields...), t}
+}
+
+// dialInMemory is dial in a bubble of testing/synctest: no time passes there but what all wait for.
+func dialInMemory(t testing.TB, h http.Handler, fields ...string) *peer {
+	t.Helper()
+	return &peer{upgradetest.Open(t, h, "/ws", fields...), t}
 }
 
 func (p *peer) send(f ws.Frame) {

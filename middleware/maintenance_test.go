@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wsverdict/wsverdict/codes"
@@ -11,7 +12,9 @@ import (
 	"github.com/wsverdict/wsverdict/policy"
 )
 
-func TestSwitch(t *testing.T) {
+func TestSwitch(t *testing.T) { synctest.Test(t, testSwitch) }
+
+func testSwitch(t *testing.T) {
 	s := &middleware.Switch{}
 	m := middleware.NewMaintenance(s)
 	checkVerdict(t, m.Judge(newRequest(t)), 0, "")

@@ -48,7 +48,7 @@ func TestRandomChains(t *testing.T) {
 	}))
 	ups := [2]*upgrade.Upgrader{}
 	for i := range ups {
-		ups[i] = &upgrade.Upgrader{Subprotocols: []string{"chat.v1"}, Observer: upgrade.ObserverFunc(func(upgrade.Event) {})}
+		ups[i] = &upgrade.Upgrader{Subprotocols: []string{"chat.v1"}, LingerTimeout: time.Hour, Observer: upgrade.ObserverFunc(func(upgrade.Event) {})}
 	}
 	for range *chains {
 		parts, endpoint := g.chain(), pick(g, "admit", "admit", "admit", "deny", "panic", "plain")

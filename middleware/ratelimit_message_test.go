@@ -5,22 +5,24 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
-	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // A session ends with the verdict at the message that is one too many; connections of one key share the rate.
-func TestMessageRate(t *testing.T) {
+func TestMessageRate(t *testing.T) { synctest.Test(t, testMessageRate) }
+
+func testMessageRate(t *testing.T) {
 	limit := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(3), Key: byUser,
 		RateFor: func(r *http.Request) (middleware.Rate, bool) {
 			return middleware.PerHour(5), r.Header.Get("User") == "paid"
 		}})
 	up := &upgrade.Upgrader{}
-	addr := upgradetest.Serve(t, up.Handler(func(r *http.Request) (upgrade.Session, error) {
+	h := up.Handler(func(r *http.Request) (upgrade.Session, error) {
 		sent, err := limit.Messages(r)
 		if err != nil {
 			return nil, err
@@ -39,8 +41,8 @@ func TestMessageRate(t *testing.T) {
 				}
 			}
 		}, nil
-	}))
-	first, second, paid := dial(t, addr, "User", "free"), dial(t, addr, "User", "free"), dial(t, addr, "User", "paid")
+	})
+	first, second, paid := dialInMemory(t, h, "User", "free"), dialInMemory(t, h, "User", "free"), dialInMemory(t, h, "User", "paid")
 	first.say("1", "1")
 	second.say("2", "2")
 	first.say("3", "3")
@@ -53,12 +55,16 @@ func TestMessageRate(t *testing.T) {
 	}
 	paid.send(textFrame("6"))
 	paid.wantClose(4429, "rate_limited;do=backoff;after=720")
-	nobody := dial(t, addr)
+	nobody := dialInMemory(t, h)
 	nobody.wantClose(4500, "rate_limit_key_missing;do=backoff")
 }
 
 // A failing limiter is treated as for requests, and there is no request to tell of.
 func TestMessageRateWhenItsLimiterFails(t *testing.T) {
+	synctest.Test(t, testMessageRateWhenItsLimiterFails)
+}
+
+func testMessageRateWhenItsLimiterFails(t *testing.T) {
 	told := 0
 	limit := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(1),
 		Limiter: limiterFunc(func(context.Context, middleware.Key, middleware.Rate) (middleware.Taken, error) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	chi "github.com/go-chi/chi/v5/middleware"
@@ -35,7 +36,9 @@ func headerOf(v policy.Verdict, name string) (value string) {
 	return value
 }
 
-func TestRateLimit(t *testing.T) {
+func TestRateLimit(t *testing.T) { synctest.Test(t, testRateLimit) }
+
+func testRateLimit(t *testing.T) {
 	l := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(2), Name: "handshakes"})
 	for range 2 {
 		checkVerdict(t, l.Judge(newRequest(t)), 0, "")
@@ -50,7 +53,9 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-func TestRateLimitCost(t *testing.T) {
+func TestRateLimitCost(t *testing.T) { synctest.Test(t, testRateLimitCost) }
+
+func testRateLimitCost(t *testing.T) {
 	l := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(5), Cost: func(r *http.Request) int {
 		if r.URL.Path == "/dear" {
 			return 4
@@ -125,7 +130,7 @@ func TestRateLimitWhenItsLimiterFails(t *testing.T) {
 		{"deny", middleware.DenyOnFailure, []string{"rate_limit_unavailable;do=backoff", "rate_limit_unavailable;do=backoff", "rate_limit_unavailable;do=backoff"}},
 		{"allow", middleware.InsecureAllowOnFailure, []string{"", "", ""}},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			told := 0
 			l := newRateLimit(t, middleware.RateLimitConfig{Rate: middleware.PerHour(1), OnFailure: tc.mode,
 				Limiter: limiterFunc(func(context.Context, middleware.Key, middleware.Rate) (middleware.Taken, error) {
@@ -139,11 +144,11 @@ func TestRateLimitWhenItsLimiterFails(t *testing.T) {
 			})
 			for _, want := range tc.want {
 				if got := l.Judge(newRequest(t)).Reason().String(); got != want {
-					t.Errorf("got %q, want %q", got, want)
+					t.Errorf("%s: got %q, want %q", tc.name, got, want)
 				}
 			}
 			if told != 3 {
-				t.Errorf("told of %d failures, want 3", told)
+				t.Errorf("%s: told of %d failures, want 3", tc.name, told)
 			}
 		})
 	}
@@ -151,6 +156,10 @@ func TestRateLimitWhenItsLimiterFails(t *testing.T) {
 
 // A limiter that ignores its context holds nobody up, and who falls back is counted by the rate and key that the request has.
 func TestRateLimitWhenItsLimiterHangs(t *testing.T) {
+	synctest.Test(t, testRateLimitWhenItsLimiterHangs)
+}
+
+func testRateLimitWhenItsLimiterHangs(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	var asked []string

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -60,7 +61,10 @@ func renewing(users *middleware.JWT[appClaims]) upgrade.Session {
 // A connection lives as long as its token, unless it was renewed in time. Those that outlive it are
 // seen beside one that does not.
 func TestTokenExpiresOnALiveConnection(t *testing.T) {
-	t.Parallel()
+	synctest.Test(t, testTokenExpiresOnALiveConnection)
+}
+
+func testTokenExpiresOnALiveConnection(t *testing.T) {
 	token, end := passed(t)
 	var all []*upgrade.Upgrader
 	connect := func(users *middleware.JWT[appClaims], outer ...policy.Policy) *peer {
@@ -70,7 +74,7 @@ func TestTokenExpiresOnALiveConnection(t *testing.T) {
 		for _, p := range outer {
 			h = up.Use(p)(h)
 		}
-		return dial(t, live(t, h), "Authorization", "Bearer "+token)
+		return dialInMemory(t, h, "Authorization", "Bearer "+token)
 	}
 	noExpiry := func(cfg *middleware.JWTConfig[appClaims]) { cfg.AllowNoExpiry = true }
 	keep := func(cfg *middleware.JWTConfig[appClaims]) { cfg.KeepExpired = true }

@@ -372,7 +372,9 @@ func TestTicketInTime(t *testing.T) {
 }
 
 // A store that has something else under an id is not believed, and one that hangs is not waited for.
-func TestTicketStores(t *testing.T) {
+func TestTicketStores(t *testing.T) { synctest.Test(t, testTicketStores) }
+
+func testTicketStores(t *testing.T) {
 	store := &crookedStore{kept: map[string][]byte{}}
 	b := newBox(t, echo, func(c *middleware.TicketsConfig) { c.Store, c.Timeout = store, 20*time.Millisecond })
 	secret := b.ticket(t, "/ws/ticket", "")

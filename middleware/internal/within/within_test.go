@@ -214,7 +214,7 @@ func waitFor(t *testing.T, true func() bool) {
 	t.Helper()
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
-	for deadline := time.After(10 * time.Second); !true(); {
+	for deadline := time.After(time.Minute); !true(); {
 		select {
 		case <-again.C:
 		case <-deadline:

@@ -14,7 +14,7 @@ import (
 	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestTakeAnswerAndHalfClose(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
