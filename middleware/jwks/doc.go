@@ -16,9 +16,9 @@
 // [Config.Cooldown], since anybody can make up key ids.
 //
 // A handshake whose key cannot be had gets 503 keys_unavailable, and its client keeps its token:
-// while the set was never fetched, and for an unknown key when fetching the set again failed. A key
-// that is not in a set that was just fetched is a bad token, 401. What was fetched stays good while
-// the server is down.
+// while the set was never fetched, or has no keys, and for an unknown key when fetching the set
+// again failed. A key that is not in a set that was just fetched is a bad token, 401. What was
+// fetched stays good while the server is down.
 //
 // Parsing and choosing keys is done by github.com/MicahParks/keyfunc.
 package jwks

@@ -39,6 +39,7 @@ var (
 
 	errNever   = errors.New("jwks: the keys have not been fetched yet")
 	errUnknown = errors.New("jwks: the set has no such key")
+	errEmpty   = errors.New("jwks: the set has no keys")
 )
 
 // New returns the keys of cfg, and begins to fetch them; it does not wait for that. When ctx is
@@ -109,6 +110,9 @@ func (k *Keys) Key(ctx context.Context, token *jwt.Token) (any, error) {
 	}
 	if key, ok := k.Local(token); ok {
 		return key, nil
+	}
+	if all, err := k.set.KeyReadAll(ctx); err == nil && len(all) == 0 {
+		return nil, fmt.Errorf("%w: %w", middleware.ErrKeysUnavailable, errEmpty)
 	}
 	return nil, errUnknown
 }

@@ -165,7 +165,13 @@ func TestRotation(t *testing.T) {
 		t.Error("the same set is of another generation")
 	}
 	p.with(func() { p.set = nil }) // all of them
-	eventually(t, func() bool { judge(u, p.token("made up")); return judge(u, p.token("b")) == unavailable })
+	eventually(t, func() bool {    // not by judge, which answers the same after a hundred unknown keys
+		_, err := keys.Key(t.Context(), &jwt.Token{Header: map[string]any{"kid": "b", "alg": "ES256"}})
+		return errors.Is(err, middleware.ErrKeysUnavailable)
+	})
+	if got := judge(u, p.token("b")); got != unavailable {
+		t.Errorf("a token of an empty set: %q", got)
+	}
 }
 
 // The set is fetched again without anybody asking.

@@ -154,14 +154,14 @@ func TestLimiterLeavesLittleBehind(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil, startRedis(t))
 	l := join(t, client, fleet.Config{KeySecret: []byte(strings.Repeat("s", 16)), Prefix: "app"}).Limiter()
-	_, err := l.Take(ctx(t), key("alice@example.com"), middleware.PerMinute(60), 10)
+	_, err := l.Take(ctx(t), key("alice@example.com"), middleware.PerHour(60), 10)
 	must(t, err)
 	keys := client.Keys(context.Background(), "app:rate:*").Val()
 	if len(keys) != 1 || strings.Contains(keys[0], "alice") {
 		t.Fatalf("keys %q", keys)
 	}
-	if ttl := client.PTTL(context.Background(), keys[0]).Val(); ttl <= 9*time.Second || ttl > 11*time.Second {
-		t.Errorf("kept for %v, want the 10 s in which ten tokens come back", ttl)
+	if ttl := client.PTTL(context.Background(), keys[0]).Val(); ttl <= 9*time.Minute || ttl > 11*time.Minute {
+		t.Errorf("kept for %v, want the 10 minutes in which ten tokens come back", ttl)
 	}
 	if all := client.Keys(context.Background(), "*").Val(); len(all) != 1 {
 		t.Errorf("keys %q", all)

@@ -43,6 +43,17 @@ func dialURL(t testing.TB, url string) *peer {
 	return p
 }
 
+// admitted says whether that user gets a connection, which then stays.
+func admitted(t testing.TB, addr, user string) bool {
+	t.Helper()
+	p := dial(t, addr, user)
+	if !p.alive() {
+		p.Close()
+		return false
+	}
+	return true
+}
+
 // closed waits for the close frame and returns it: "4403 banned;do=stop".
 func (p *peer) closed() string {
 	for {

@@ -98,10 +98,10 @@ func routes(f *fleet.Fleet, up *upgrade.Upgrader) http.Handler {
 	r := chi.NewRouter()
 	r.With(
 		c.Use(f.Switch().Maintenance(policy.Func(admins))),
-		c.RateLimit(middleware.RateLimitConfig{Rate: middleware.PerSecond(1e6), Limiter: f.Limiter()}),
+		c.RateLimit(middleware.RateLimitConfig{Rate: middleware.PerSecond(1e6), Limiter: f.Limiter(), Timeout: patience}),
 		c.Use(policy.Func(whoever)),
 		c.Use(f.Revocations()),
-		c.Seats(middleware.SeatsConfig{Max: 3, Key: middleware.BySubject, Store: f.Seats()}),
+		c.Seats(middleware.SeatsConfig{Max: 3, Key: middleware.BySubject, Store: f.Seats(), Timeout: patience}),
 	).Handle("/ws", up.Handler(hold))
 	tickets := middleware.MustTickets(middleware.TicketsConfig{Store: f.Tickets(), Life: time.Minute, Timeout: patience})
 	r.With(c.Use(policy.Func(whoever))).Handle("/mint", tickets.Handler(up))
@@ -203,7 +203,7 @@ type server struct {
 func startServer(t testing.TB, p plan) *server {
 	t.Helper()
 	if p.Timeout == 0 {
-		p.Timeout = 5 * time.Second
+		p.Timeout = patience / 4
 	}
 	text, err := json.Marshal(p)
 	must(t, err)
