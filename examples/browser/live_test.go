@@ -43,7 +43,7 @@ func TestLiveVerdicts(t *testing.T) {
 			}
 		}, 4503, `maintenance;do=backoff;after=\d+`},
 		{"shutdown", func(t *testing.T, up *upgrade.Upgrader) {
-			ctx, cancel := context.WithTimeout(t.Context(), testTime/6)
+			ctx, cancel := context.WithTimeout(t.Context(), testTime)
 			defer cancel()
 			if err := up.Shutdown(ctx); err != nil {
 				t.Errorf("Shutdown: %v", err)
@@ -60,7 +60,7 @@ func TestLiveVerdicts(t *testing.T) {
 			t.Run(row.name+", a session that "+session.name, func(t *testing.T) {
 				life := time.Hour
 				if row.code == 4401 {
-					life = time.Second
+					life = 4 * time.Second // they are open by then
 				}
 				up, url := newLive(t, life, session.run)
 				tab := chrome.Tab(t)

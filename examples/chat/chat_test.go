@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 func TestRooms(t *testing.T) {
@@ -173,16 +175,17 @@ func TestMetrics(t *testing.T) {
 	s.join(t, "mallory", "lobby").closes(t, 4403, "banned")
 	for s.metric(t, "wsverdict_connections") != "0" {
 	}
-	_, text := s.call(t, http.MethodGet, "/metrics", "")
+	var text string
 	for _, want := range []string{
 		`wsverdict_handshakes_total{code="0",outcome="admitted",policy="endpoint",slug="",why=""} 40`,
 		`wsverdict_handshakes_total{code="4403",outcome="closed",policy="bans",slug="banned",why=""} 1`,
 		`wsverdict_connections_closed_total{by="client",code="3000"} 20`,
 		`wsverdict_connections_closed_total{by="client",code="4000"} 20`,
 	} {
-		if !strings.Contains(text, want+"\n") {
-			t.Errorf("no %s", want)
-		}
+		upgradetest.Eventually(t, want, func() bool { // what is counted may be so a moment after the connection is gone
+			_, text = s.call(t, http.MethodGet, "/metrics", "")
+			return strings.Contains(text, want+"\n")
+		})
 	}
 	if n := strings.Count(text, "\nwsverdict_handshakes_total{") + strings.Count(text, "\nwsverdict_connections_closed_total{"); n != 2+2 {
 		t.Errorf("%d rows of counters that have a code, want 4", n)

@@ -21,7 +21,7 @@ import (
 const (
 	beMain    = "WSVERDICT_CHAT_MAIN"    // in the environment, it makes the test binary the chat server itself
 	bePatient = "WSVERDICT_CHAT_PATIENT" // so that no client that does not read is ever cut off
-	testTime  = time.Minute              // for what hangs; nothing should come near it
+	testTime  = 2 * time.Minute          // for what hangs; nothing should come near it
 )
 
 func TestMain(m *testing.M) {

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is for a browser that hangs: no test should come near it.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // A browser runs scenarios, the functions of page/scenarios.js, one after the other. Nothing drives it: its page asks for the next
 // one and tells what happens, by fetch.
@@ -77,6 +77,18 @@ func (b *browser) start(t *testing.T, scenario string, args any) {
 	case <-time.After(patience):
 		t.Fatal("the browser does not ask for work")
 	}
+}
+
+// awaitBoth waits for the next two events, of pages that do not wait for each other.
+func (b *browser) awaitBoth(t *testing.T, one, other string) {
+	t.Helper()
+	first := within(t, b.events, "the pages do not tell "+one+" and "+other).What
+	if first == other {
+		other = one
+	} else if first != one {
+		t.Fatalf("a page told %q, want %q or %q", first, one, other)
+	}
+	b.await(t, other, nil)
 }
 
 // await returns the data of the next event, which must be the one that is wanted.

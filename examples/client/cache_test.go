@@ -29,8 +29,7 @@ func TestBackForwardCache(t *testing.T) {
 			}),
 		})
 		b.start(t, "leave", map[string]any{"url": s.url(), "away": strings.Replace(b.origin, "127.0.0.1", "localhost", 1) + "/away.html"})
-		b.await(t, "done", nil)
-		b.await(t, "open", nil)
+		b.awaitBoth(t, "done", "open") // by the page that opens the other, and by that one
 		within(t, b.returns, "the page does not get to where it goes")
 		e := within(t, ended, "the server does not see that the page was left") // Chromium 156 closes when the page returns
 		if e.CloseCode != 1001 || e.Session.ClosedBy != upgrade.ByClient {

@@ -18,6 +18,7 @@ import (
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // Each action, said at the door to the first attempt: the page does what it means, and is admitted then.
@@ -211,7 +212,7 @@ var secret = []byte("a secret of at least thirty-two bytes, for tests")
 // tokenSite gives out tokens that end in some five seconds, or slack later than it says, and takes new
 // ones over the connection.
 func tokenSite(t *testing.T, b *browser, users *middleware.JWT[jwt.RegisteredClaims], slack time.Duration) *site {
-	s := &site{up: &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}}, renewed: make(chan struct{}, 100)}
+	s := &site{up: &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}, LingerTimeout: patience}, renewed: make(chan struct{}, 100)}
 	ws := middleware.For(s.up)
 	r := chi.NewRouter()
 	r.Get("/token", func(w http.ResponseWriter, r *http.Request) {
@@ -252,6 +253,7 @@ func TestCrowd(t *testing.T) {
 		s := newSite(t, b, "")
 		b.start(t, "crowd", map[string]any{"url": s.url(), "many": many})
 		b.await(t, "open", nil)
+		upgradetest.Eventually(t, "the server has them all", func() bool { return s.up.Stats().Live == many }) // a page may know it earlier
 		if n := s.up.EndAll(policy.Close(codes.ServiceUnavailable, "restart").WithAction(codes.Reconnect), 0); n != many {
 			t.Errorf("%d connections, want %d", n, many)
 		}

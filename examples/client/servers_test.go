@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gobwas/ws"
 )
 
 // Servers that know nothing of this library, but send close codes: the page does what they say. Their lines are those of
@@ -81,7 +83,8 @@ func node(t *testing.T) *exec.Cmd {
 	return exec.Command(program, "ws.js")
 }
 
-// run starts a server, which inherits a socket that listens already, and returns the socket's address.
+// run starts a server, which inherits a socket that listens already, and returns the socket's address once
+// the server answers there.
 func run(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -107,7 +110,13 @@ func run(t *testing.T, cmd *exec.Cmd) string {
 			t.Logf("the server said:\n%s", out.String())
 		}
 	})
-	return l.Addr().String()
+	addr := l.Addr().String()
+	conn, _, _, err := ws.Dialer{Timeout: patience}.Dial(t.Context(), "ws://"+addr+"/ws?user=nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	return addr
 }
 
 // missing skips the test, or fails it where WSVERDICT_REQUIRE_ALL=1 is set.

@@ -38,7 +38,7 @@ func newSite(t *testing.T, b *browser, addr string, policies ...policy.Policy) *
 // observedSite is newSite with somebody who is told.
 func observedSite(t *testing.T, b *browser, addr string, o upgrade.Observer, policies ...policy.Policy) *site {
 	t.Helper()
-	s := &site{up: &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}, Observer: o}}
+	s := &site{up: &upgrade.Upgrader{Subprotocols: []string{"chat.v1", "bearer"}, LingerTimeout: patience, Observer: o}}
 	ws := middleware.For(s.up)
 	r := chi.NewRouter()
 	r.Group(func(r chi.Router) {
@@ -87,10 +87,10 @@ func (s *site) cut() {
 	}
 }
 
-// shutdown is a server that ends in good order.
+// shutdown is a server that ends in good order: it tells everybody at once, and waits for slow browsers.
 func (s *site) shutdown(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.up.Shutdown(ctx, s.server); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ import (
 )
 
 // patience is for a client that hangs: no test should come near it.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // verdicts are what each client is refused with, at its first attempt and in its first session.
 var verdicts = []policy.Verdict{

@@ -91,7 +91,7 @@ func TestPageObeys(t *testing.T) {
 	do(t, ada, says("#state", "Live"))
 	do(t, bob, says("#state", "Live"))
 
-	do(t, bob, chromedp.Click("#flood"), says("#log", "4429 rate_limited backoff"), says("#state", "Trying again in"))
+	do(t, bob, chromedp.Click("#flood"), says("#state", "Trying again in"), says("#log", "4429 rate_limited backoff")) // what passes is looked for first
 	do(t, bob, says("#state", "Live"))
 
 	do(t, ada, chromedp.Click("#maintenance button[value=POST]"), says("#log", "Begin maintenance: done"))

@@ -33,32 +33,44 @@ func TestPage(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	both := func(state string) chromedp.Action[chromedp.Void] {
-		return chromedp.Poll[chromedp.Void](fmt.Sprintf(
-			`[...document.querySelectorAll(".state")].map(s => s.textContent).join("|").match(/^%[1]s\|%[1]s$/) !== null`, state),
-			chromedp.WithPollingTimeout(0))
-	}
 	select {
 	case u := <-url:
-		do(t, tab, chromedp.Navigate(u), both("open"))
+		do(t, tab, chromedp.Navigate(u), until(both("open")))
 	case err := <-ended:
 		ended <- err
 		t.Fatal("it ended")
 	}
-	do(t, tab, chromedp.Click("#ban"), both(`closed: 4403 banned;do=stop`))
-	do(t, tab, chromedp.Click("#unban"), chromedp.Click("#connect"))
-	reconnect(t, tab, both("open"))
-	do(t, tab, chromedp.Click("#drain"), both(`closed: 4503 maintenance;do=backoff(;after=[0-9]+)?`))
-	do(t, tab, chromedp.Click("#open"))
-	reconnect(t, tab, both("open"))
+	press(t, tab, `closed: 4403 banned;do=stop`, "ban")
+	press(t, tab, "open", "unban", "connect")
+	press(t, tab, `closed: 4503 maintenance;do=backoff(;after=[0-9]+)?`, "drain")
+	press(t, tab, "open", "open", "connect")
 }
 
-// reconnect presses the button until both are open: the other server may not know yet what the
-// first was told.
-func reconnect(t *testing.T, tab context.Context, open chromedp.Action[chromedp.Void]) {
+// both says whether both connections are in a state.
+func both(state string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll(".state")].map(s => s.textContent).join("|").match(/^%[1]s\|%[1]s$/) !== null`, state)
+}
+
+// press presses buttons until both connections are in a state: Redis may be late, and the other server
+// may not know yet what the first was told.
+func press(t *testing.T, tab context.Context, state string, buttons ...string) {
 	t.Helper()
-	do(t, tab, chromedp.Poll[chromedp.Void](`(document.querySelector("#connect").click(), `+
-		`[...document.querySelectorAll(".state")].every(s => s.textContent === "open"))`, chromedp.WithPollingTimeout(0)), open)
+	clicks := ""
+	for _, id := range buttons {
+		clicks += fmt.Sprintf("document.getElementById(%q).click(); ", id)
+	}
+	do(t, tab, until(fmt.Sprintf(`(() => {
+		if (%s) return true;
+		if (!(performance.now() - window.pressed < 500)) {
+			window.pressed = performance.now();
+			%s
+		}
+	})()`, both(state), clicks)))
+	do(t, tab, chromedp.Evaluate[chromedp.Void]("window.pressed = undefined"))
+}
+
+func until(expression string) chromedp.Action[chromedp.Void] {
+	return chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(0))
 }
 
 func do(t *testing.T, tab context.Context, steps ...chromedp.Action[chromedp.Void]) {

@@ -27,11 +27,7 @@ func TestRewrittenHost(t *testing.T) {
 			if status := ws.StatusError(0); !errors.As(err, &status) || int(status) != want.status {
 				t.Errorf("%s: %v, want status %d", path, err, want.status)
 			}
-			seen := s.at(path)
-			if len(seen) != 1 {
-				t.Fatalf("%s: %d handshakes observed", path, len(seen))
-			}
-			e := seen[0]
+			e := s.at(t, path, 1)[0]
 			if e.Outcome != upgrade.Answered || e.Verdict.Slug() != want.slug || e.host != s.address {
 				t.Errorf("%s: observed %v %q with Host %q; want answered %q with Host %q",
 					path, e.Outcome, e.Verdict.Slug(), e.host, want.slug, s.address)

@@ -18,7 +18,7 @@ const idleTime = 4 * time.Second
 // TestPingKeepsIdleConnections: a connection on which nothing happens outlives the proxy's idle time, by the server's pings.
 func TestPingKeepsIdleConnections(t *testing.T) {
 	through(t, func(t *testing.T, p *proxy) {
-		s := newServer(t, &upgrade.Upgrader{PingInterval: idleTime / 8, PingTimeout: idleTime / 8})
+		s := newServer(t, &upgrade.Upgrader{PingInterval: idleTime / 8, PingTimeout: testTime})
 		site := p.run(t, s, p.idle)
 		for range 3 { // a machine that stands still for seconds sends no ping: that says nothing about the proxy
 			stalled := stalls()
@@ -107,8 +107,9 @@ func TestIdleTime(t *testing.T) {
 			t.Skipf("%s cuts no idle connection", p.name)
 		}
 		s := newServer(t, &upgrade.Upgrader{PingInterval: -1})
-		c := mustDial(t, p.run(t, s, p.idle), "/ws/echo", "")
+		site := p.run(t, s, p.idle)
 		begin := time.Now()
+		c := mustDial(t, site, "/ws/echo", "")
 		if f, err := upgradetest.ReadFrame(c.read); err == nil {
 			t.Fatalf("a frame with opcode %#x, want the end of the stream", f.Header.OpCode)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/wsverdict/wsverdict/middleware"
 	"github.com/wsverdict/wsverdict/policy"
 	"github.com/wsverdict/wsverdict/upgrade"
+	"github.com/wsverdict/wsverdict/upgrade/upgradetest"
 )
 
 // What everybody is refused with here.
@@ -92,15 +93,23 @@ func echo(*http.Request) (upgrade.Session, error) {
 	}, nil
 }
 
-// at returns the handshakes of a path.
-func (s *server) at(path string) []settled {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var found []settled
-	for _, e := range s.settled {
-		if e.path == path {
-			found = append(found, e)
+// at returns the handshakes of a path, of which there must be so many. Clients may have their answer
+// before the Observer is told.
+func (s *server) at(t *testing.T, path string, times int) (found []settled) {
+	t.Helper()
+	upgradetest.Eventually(t, "the handshakes are observed", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		found = nil
+		for _, e := range s.settled {
+			if e.path == path {
+				found = append(found, e)
+			}
 		}
+		return len(found) >= times
+	})
+	if len(found) > times {
+		t.Errorf("%s: %d handshakes observed, want %d", path, len(found), times)
 	}
 	return found
 }

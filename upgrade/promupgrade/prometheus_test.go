@@ -21,7 +21,7 @@ import (
 func TestDashboardOnPrometheus(t *testing.T) {
 	addr, _ := server(t)
 	ask := startPrometheus(t, addr)
-	grafana := strings.NewReplacer("$__rate_interval", "10s", "$job", ".*", "$instance", ".*")
+	grafana := strings.NewReplacer("$__rate_interval", "1m", "$job", ".*", "$instance", ".*")
 	for _, p := range panels(t) {
 		for _, target := range p.Targets {
 			upgradetest.Eventually(t, p.Title, func() bool {
@@ -52,7 +52,7 @@ func startPrometheus(t *testing.T, scraped string) (ask func(expr string) (value
 	}
 	dir := t.TempDir()
 	config := filepath.Join(dir, "prometheus.yml")
-	text := fmt.Sprintf("scrape_configs:\n- job_name: test\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  static_configs:\n  - targets: [%q]\n", scraped)
+	text := fmt.Sprintf("scrape_configs:\n- job_name: test\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  static_configs:\n  - targets: [%q]\n", scraped)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/wsverdict/wsverdict/examples/bench"
 )
 
-const clientPatience = 20 * time.Second // whatever hangs fails
+const clientPatience = time.Minute // whatever hangs fails
 
 // admitted as a code: the connection stands.
 const admitted = 0

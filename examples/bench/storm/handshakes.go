@@ -89,8 +89,8 @@ func (s storm) run(l library, n int) (figures, error) {
 }
 
 const (
-	settling = 8 * time.Second // longer than anybody's wait for a close frame
-	spare    = 2               // goroutines that the runtime starts when it has cleanups to run (crypto/ecdsa's, for one)
+	settling = time.Minute // much longer than anybody's wait for a close frame, for a machine that is busy
+	spare    = 2           // goroutines that the runtime starts when it has cleanups to run (crypto/ecdsa's, for one)
 )
 
 // settle waits until the server has as many goroutines as it had, and returns what it then holds; what it holds after

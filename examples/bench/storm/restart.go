@@ -10,7 +10,7 @@ import (
 const (
 	outage  = 500 * time.Millisecond // between the old process and the new one's start
 	window  = 100 * time.Millisecond // of the timeline
-	horizon = 30 * time.Second       // who is not back by then is lost
+	horizon = time.Minute            // who is not back by then is lost
 )
 
 // A restarted is a client that comes back after its server went away.

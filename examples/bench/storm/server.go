@@ -90,6 +90,9 @@ func serve(args []string, commands <-chan string) error {
 		return err
 	}
 	l, err := net.Listen("tcp", orAnyPort(o.Addr))
+	for end := time.Now().Add(clientPatience); err != nil && time.Now().Before(end); l, err = net.Listen("tcp", orAnyPort(o.Addr)) {
+		time.Sleep(50 * time.Millisecond) // the port may be that of somebody's outgoing connection, since the old process ended
+	}
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,9 @@ func newRelay(latency time.Duration) (*relay, error) {
 // open lets pages connect, to the server at addr.
 func (r *relay) open(addr string) error {
 	l, err := net.Listen("tcp", r.addr)
+	for end := time.Now().Add(patience); err != nil && time.Now().Before(end); l, err = net.Listen("tcp", r.addr) {
+		time.Sleep(50 * time.Millisecond) // meanwhile it may be the port of somebody's outgoing connection
+	}
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ var full = setting{
 }
 
 // patience is for a browser that hangs: nothing should come near it.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // wave has clients meet faults, all at the same time: each pair has a server and a browser profile of
 // its own.

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test may use its tab. It is for a browser that hangs: no test should come near it.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 var browser struct {
 	once sync.Once
@@ -87,7 +87,7 @@ func find() string {
 
 // start launches Chromium on a fresh profile, which chromedp removes in the end.
 func start(path string) {
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path)}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience)}
 	for _, name := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
 		"disable-component-update", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars",
 		"ignore-certificate-errors", // the tests' own certificates

@@ -23,6 +23,15 @@ func Start() (addr string, stop func(), err error) {
 	if err != nil {
 		return "", nil, ErrMissing
 	}
+	for range 5 { // somebody else may take its port in between
+		if addr, stop, err = start(path); err == nil {
+			break
+		}
+	}
+	return addr, stop, err
+}
+
+func start(path string) (addr string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -64,6 +65,10 @@ func TestNoBrowsers(t *testing.T) {
 
 // A client that comes back at once is told a wait, and in the end a status, before its token is looked at.
 func TestClientsThatDoNotListen(t *testing.T) {
+	synctest.Test(t, testClientsThatDoNotListen)
+}
+
+func testClientsThatDoNotListen(t *testing.T) {
 	metrics := upgradetest.NewRecorder()
 	users := policy.Func(func(*http.Request) policy.Verdict { return policy.Close(codes.Unauthorized, "token_missing") })
 
@@ -78,6 +83,7 @@ func TestClientsThatDoNotListen(t *testing.T) {
 	for range 16 {
 		browser, _ := upgradetest.Judge(t, r, "/ws", "Origin", "https://app.example.com")
 		told = append(told, browser.Reason+browser.Problem.Slug)
+		synctest.Wait() // the brake is told after the client
 	}
 	want := []string{"token_missing;do=refresh", "slow_down;do=backoff;after=4", "slow_down;do=backoff;after=8", "slow_down;do=backoff;after=16", "slow_down"}
 	if told = slices.Compact(told); !slices.Equal(told, want) {

@@ -128,7 +128,7 @@ func TestReadme(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		endAll(ctx, &http.Server{}, "alice")
 	}()

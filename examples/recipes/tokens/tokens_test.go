@@ -64,6 +64,10 @@ func TestJWKS(t *testing.T) {
 	h := chain(policy.Any(users))
 	claims := token.For("alice", time.Hour)
 	claims.Issuer, claims.Audience = issuer, jwt.ClaimStrings{"chat"}
+	upgradetest.Eventually(t, "the keys are there", func() bool { // later than a handshake waits, on a busy machine
+		_, plain := upgradetest.Judge(t, h, "/ws", "Authorization", "Bearer "+token.Sign(t, AppClaims{claims}), "Origin", page)
+		return plain.Status != http.StatusServiceUnavailable
+	})
 	for range 2 {
 		browser, _ := upgradetest.Judge(t, h, "/ws", "Authorization", "Bearer "+token.Sign(t, AppClaims{claims}), "Origin", page)
 		browser.WantAdmitted(t)
