@@ -80,9 +80,13 @@ func run(s settings) error {
 		rows = append(rows, m)
 	}
 	var profiles []storm.Profile
+	var chains []bench.Profile
 	if strings.HasPrefix("profile", s.only) {
 		var err error
 		if profiles, err = storm.Profiles(s.profile); err != nil {
+			return err
+		}
+		if chains, err = bench.Profiles(s.profile); err != nil {
 			return err
 		}
 	}
@@ -100,6 +104,7 @@ func run(s settings) error {
 		d.printf("\n## A fleet\n\nNot measured: %v.\n", noRedis)
 	}
 	d.profiles(profiles)
+	d.chains(chains)
 	return d.save(s.out)
 }
 

@@ -183,6 +183,38 @@ func (d *document) profiles(all []storm.Profile) {
 	}
 }
 
+// chains say where the time of a chain in memory goes.
+func (d *document) chains(all []bench.Profile) {
+	if len(all) == 0 {
+		return
+	}
+	d.printf("\n### In memory\n\n" +
+		"CPU profiles of the chains with a token, on chi, in ns for each handshake; they are compared in the rows of whole chains. What the Go runtime does for a part, allocating above all, is that part's, and `collector` what it does for none. " +
+		"`golang-jwt` is base64, JSON and the validation of claims, `names, crit` the search for what that lets pass, `token` to find the token, to remember it, and each copy of its claims; `request with claims` is the request that later " +
+		"policies find them in, `clock` three readings (limit, token, deadline), `harness` what answers for a server.\n")
+	d.printf("\n| |")
+	for _, p := range all {
+		d.printf(" %s |", p.Name)
+	}
+	d.printf("\n|---|%s\n", strings.Repeat("--:|", len(all)))
+	ours := make([]float64, len(all))
+	for i, part := range bench.Parts {
+		d.printf("| %s |", part)
+		for j, p := range all {
+			nanos := p.Shares[i] * p.Nanos
+			if !bench.Foreign(part) {
+				ours[j] += nanos
+			}
+			d.printf(" %s |", round(nanos))
+		}
+		d.printf("\n")
+	}
+	for j, p := range all {
+		d.printf("\n%s: of %s ns, %s are chi's, golang-jwt's, the signature's, the hashes', the clock's and the collector's, and would be there with any checks; this library takes %s, which is what could still be gained in it.\n",
+			p.Name, round(p.Nanos), round(p.Nanos-ours[j]), round(ours[j]))
+	}
+}
+
 // figure rounds times: their fourth digit is noise. What is counted stays as it is.
 func figure(v float64, unit string) string {
 	switch {

@@ -3,10 +3,9 @@ package storm
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/google/pprof/profile"
+	"github.com/wsverdict/wsverdict/examples/bench/internal/parts"
 )
 
 // A Profile is where a server's CPU time went, by part of the work, in the order of [Parts]. The shares add up to 1.
@@ -17,31 +16,31 @@ type Profile struct {
 	Shares  []float64
 }
 
-// Parts are what a handshake's time is divided into. A sample belongs to the innermost function that one of them names: what the Go runtime
-// does for net/http (allocating, above all) is net/http's.
-var Parts = []string{
-	"kernel: TCP", "net/http", "signature", "JWT: base64, JSON, claims", "SHA-1", "chi, httprate", "WebSocket library", "wsverdict", "Go runtime: collector", "Go runtime: scheduler",
-}
-
-// partOf are the packages and functions that name a part, in the order in which they are asked.
-var partOf = []struct {
-	prefix string
-	part   string
-}{
-	{"internal/runtime/syscall.", "kernel: TCP"}, {"syscall.", "kernel: TCP"}, {"internal/poll.", "kernel: TCP"},
-	{"crypto/sha1.", "SHA-1"}, {"crypto/internal/fips140/sha1", "SHA-1"},
-	{"crypto/ecdsa.", "signature"}, {"crypto/rsa.", "signature"}, {"crypto/hmac.", "signature"}, {"crypto/sha256.", "signature"}, {"crypto/internal/", "signature"}, {"math/big.", "signature"},
-	{"encoding/json", "JWT: base64, JSON, claims"}, {"github.com/golang-jwt/", "JWT: base64, JSON, claims"}, {"github.com/lestrrat-go/", "JWT: base64, JSON, claims"},
-	{"github.com/go-chi/jwtauth", "JWT: base64, JSON, claims"}, {"github.com/goccy/", "JWT: base64, JSON, claims"},
-	{"github.com/go-chi/", "chi, httprate"},
-	{"github.com/gobwas/", "WebSocket library"}, {"github.com/gorilla/", "WebSocket library"}, {"github.com/coder/", "WebSocket library"}, {"github.com/lxzan/", "WebSocket library"},
-	{"github.com/centrifugal/", "WebSocket library"},
-	{"github.com/wsverdict/wsverdict/examples/", "chi, httprate"}, {"github.com/wsverdict/", "wsverdict"},
-	{"net/http.", "net/http"}, {"net/textproto.", "net/http"}, {"net/url.", "net/http"}, {"net.", "net/http"}, {"bufio.", "net/http"},
-	{"runtime.gcBgMarkWorker", "Go runtime: collector"}, {"runtime.bgsweep", "Go runtime: collector"}, {"runtime.bgscavenge", "Go runtime: collector"},
-}
-
 const scheduler = "Go runtime: scheduler"
+
+// division is what a handshake's time is divided into: what the Go runtime does for net/http (allocating, above all) is net/http's.
+var division = parts.Division{
+	Parts: []string{
+		"kernel: TCP", "net/http", "signature", "JWT: base64, JSON, claims", "SHA-1", "chi, httprate", "WebSocket library", "wsverdict", "Go runtime: collector", scheduler,
+	},
+	Rules: [][2]string{
+		{"internal/runtime/syscall.", "kernel: TCP"}, {"syscall.", "kernel: TCP"}, {"internal/poll.", "kernel: TCP"},
+		{"crypto/sha1.", "SHA-1"}, {"crypto/internal/fips140/sha1", "SHA-1"},
+		{"crypto/ecdsa.", "signature"}, {"crypto/rsa.", "signature"}, {"crypto/hmac.", "signature"}, {"crypto/sha256.", "signature"}, {"crypto/internal/", "signature"}, {"math/big.", "signature"},
+		{"encoding/json", "JWT: base64, JSON, claims"}, {"github.com/golang-jwt/", "JWT: base64, JSON, claims"}, {"github.com/lestrrat-go/", "JWT: base64, JSON, claims"},
+		{"github.com/go-chi/jwtauth", "JWT: base64, JSON, claims"}, {"github.com/goccy/", "JWT: base64, JSON, claims"},
+		{"github.com/go-chi/", "chi, httprate"},
+		{"github.com/gobwas/", "WebSocket library"}, {"github.com/gorilla/", "WebSocket library"}, {"github.com/coder/", "WebSocket library"}, {"github.com/lxzan/", "WebSocket library"},
+		{"github.com/centrifugal/", "WebSocket library"},
+		{"github.com/wsverdict/wsverdict/examples/", "chi, httprate"}, {"github.com/wsverdict/", "wsverdict"},
+		{"net/http.", "net/http"}, {"net/textproto.", "net/http"}, {"net/url.", "net/http"}, {"net.", "net/http"}, {"bufio.", "net/http"},
+		{"runtime.gcBgMarkWorker", "Go runtime: collector"}, {"runtime.bgsweep", "Go runtime: collector"}, {"runtime.bgscavenge", "Go runtime: collector"},
+	},
+	Rest: scheduler,
+}
+
+// Parts are what a handshake's time is divided into.
+var Parts = division.Parts
 
 // Profiles profiles the handshakes of this library and of the chain around gorilla, each storm for so long.
 func Profiles(each time.Duration) ([]Profile, error) {
@@ -111,32 +110,6 @@ func read(file string) (*Profile, error) {
 		return nil, err
 	}
 	defer in.Close()
-	p, err := profile.Parse(in)
-	if err != nil {
-		return nil, err
-	}
-	share, total := map[string]float64{}, 0.0
-	for _, sample := range p.Sample {
-		value := float64(sample.Value[len(sample.Value)-1])
-		share[part(sample)] += value
-		total += value
-	}
-	result := &Profile{}
-	for _, name := range Parts {
-		result.Shares = append(result.Shares, share[name]/max(total, 1))
-	}
-	return result, nil
-}
-
-func part(s *profile.Sample) string {
-	for _, location := range s.Location {
-		for _, line := range location.Line {
-			for _, p := range partOf {
-				if strings.HasPrefix(line.Function.Name, p.prefix) {
-					return p.part
-				}
-			}
-		}
-	}
-	return scheduler
+	shares, _, err := division.Shares(in)
+	return &Profile{Shares: shares}, err
 }
