@@ -6,10 +6,12 @@ import (
 	"flag"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -100,6 +102,28 @@ func TestChainsDecide(t *testing.T) {
 		}
 		if w.status != 0 || code != tc.want {
 			t.Errorf("%s: status %d, close code %d, want no status and %d", tc.name, w.status, code, tc.want)
+		}
+	}
+}
+
+// TestProfilesHaveParts: every sample has a part that the report shows.
+func TestProfilesHaveParts(t *testing.T) {
+	for _, rule := range division.Rules {
+		if !slices.Contains(Parts, rule[1]) {
+			t.Errorf("%s belongs to %q, which is no part", rule[0], rule[1])
+		}
+	}
+	profiles, err := Profiles(100 * time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range profiles {
+		sum := 0.0
+		for _, share := range p.Shares {
+			sum += share
+		}
+		if p.Nanos > 0 && math.Abs(sum-1) > 1e-6 {
+			t.Errorf("%s: the shares add up to %v, want 1", p.Name, sum)
 		}
 	}
 }

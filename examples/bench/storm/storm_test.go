@@ -43,6 +43,15 @@ func TestEverybodyIsTold(t *testing.T) {
 	}
 }
 
+// TestProfilesHaveParts: every sample has a part that the report shows.
+func TestProfilesHaveParts(t *testing.T) {
+	for _, rule := range division.Rules {
+		if !slices.Contains(Parts, rule[1]) {
+			t.Errorf("%s belongs to %q, which is no part", rule[0], rule[1])
+		}
+	}
+}
+
 func check(t *testing.T, f figures) {
 	t.Helper()
 	if f["told-%"] != 100 {
