@@ -59,12 +59,18 @@ func redisServer(t testing.TB) string {
 	t.Helper()
 	program := cmp.Or(os.Getenv("WSVERDICT_REDIS_SERVER"), "redis-server")
 	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("WSVERDICT_REQUIRE_ALL") != "" {
-			t.Fatalf("%s is not installed (Debian: apt install redis-server)", program)
-		}
-		t.Skipf("%s is not installed (Debian: apt install redis-server)", program)
+		missing(t, program+" is not installed (Debian: apt install redis-server)")
 	}
 	return program
+}
+
+// missing skips a test, or fails it where nothing may be skipped.
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("WSVERDICT_REQUIRE_ALL") != "" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }
 
 func (n *node) start(t testing.TB) bool {

@@ -262,3 +262,17 @@ func (s *server) ask(t testing.TB, path string) string {
 	}
 	return string(body)
 }
+
+// mint returns a ticket of ada's.
+func (s *server) mint(t testing.TB) string {
+	t.Helper()
+	var minted struct{ Ticket string }
+	must(t, json.Unmarshal([]byte(s.ask(t, "/mint?user=ada")), &minted))
+	return minted.Ticket
+}
+
+// redeem connects with a ticket.
+func (s *server) redeem(t testing.TB, secret string) *peer {
+	t.Helper()
+	return dialURL(t, "ws://"+s.addr+"/redeem?ticket="+secret)
+}

@@ -1,7 +1,6 @@
 package fleet_test
 
 import (
-	"encoding/json"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -53,9 +52,8 @@ func TestTicketsAreTakenOnce(t *testing.T) {
 func TestTicketsAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	servers := startServers(t, 2, plan{Addrs: []string{startRedis(t).addr()}})
-	var minted struct{ Ticket string }
-	must(t, json.Unmarshal([]byte(servers[0].ask(t, "/mint?user=ada")), &minted))
-	redeem := func() *peer { return dialURL(t, "ws://"+servers[1].addr+"/redeem?ticket="+minted.Ticket) }
+	secret := servers[0].mint(t)
+	redeem := func() *peer { return servers[1].redeem(t, secret) }
 	ada := redeem()
 	if !ada.alive() {
 		t.Fatal("not admitted with a ticket of another server")
