@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,9 @@ func (b *budget) give() { b.now.Add(-1) }
 // closed is true: the close frame of a refusal went out with its 101.
 func (b *budget) closed() bool { return true }
 
+// written has nothing to wait for, for the same reason.
+func (b *budget) written() {}
+
 // lingered gives back what a refused connection took.
 func (b *budget) lingered() { b.give() }
 
@@ -47,9 +51,11 @@ type lingerer struct {
 }
 
 // A lingererOwner is told of the client's close frame, and says whether that is all there was to
-// wait for; and of the end.
+// wait for; of the end of what the client sends, where written returns when our own close frame is
+// out; and of the end of all.
 type lingererOwner interface {
 	closed() bool
+	written()
 	lingered()
 }
 
@@ -133,6 +139,9 @@ func (l *lingerer) discard(limit int64) bool {
 		poured := more
 		more = n >= len(l.buf)
 		switch {
+		case err == io.EOF && !l.brief: // half-closed, as browsers do with a stream: it can still receive
+			l.owner.written()
+			return true
 		case err != nil && !isTimeout(err):
 			return true
 		case err != nil && (!poured || now() >= l.until):

@@ -61,6 +61,35 @@ func TestClientClosesFirst(t *testing.T) {
 	}
 }
 
+// A client that half-closes behind its close frame, while a message is on its way to it, gets the rest
+// of that and the answer.
+func TestHalfClosedWhileWriting(t *testing.T) {
+	const size = 8 << 20 // more than sockets have room for
+	up := &upgrade.Upgrader{LingerTimeout: time.Hour, WriteTimeout: time.Hour}
+	returned := make(chan struct{})
+	c := admit(t, up, func(ctx context.Context, c *upgrade.Conn) error {
+		defer close(returned)
+		go c.Write(ctx, upgrade.Binary, make([]byte, size))
+		return listen(ctx, c)
+	})
+	if _, err := c.in.Peek(1); err != nil { // it is being written
+		t.Fatal(err)
+	}
+	c.send(masked(ws.NewCloseFrame(ws.NewCloseFrameBody(4321, ""))))
+	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, returned)
+	if f := c.frame(); f.Header.Length != size {
+		t.Fatalf("got %+v", f.Header)
+	}
+	if code, _ := c.closed(); code != 4321 {
+		t.Errorf("answered with %d", code)
+	}
+	c.wantEOF()
+	wantEmpty(t, up)
+}
+
 // The server goes first, and waits for the answer. What the client still says is read and dropped,
 // and its code changes nothing.
 func TestServerClosesFirst(t *testing.T) {

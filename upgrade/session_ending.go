@@ -86,9 +86,9 @@ func (c *Conn) begin(code uint16, reason codes.Reason, by ClosedBy, cause error)
 	}
 	e.begun, e.code, e.reason, e.by, e.cause = true, code, &reason, by, cause
 	c.bound()
+	c.out.pending.Or(pendingClose) // under mu: who sees that the end has begun finds the frame pending, being written or sent
 	c.mu.Unlock()
 	c.config.live.wake(c)
-	c.out.pending.Or(pendingClose)
 	c.kick()
 	c.cancel()
 	return true

@@ -119,6 +119,17 @@ func (c *Conn) closed() bool {
 	return c.end.sent || c.end.lost
 }
 
+// written returns when our own close frame is out, or cannot go out any more. The client may have it
+// before its writer has returned; to close a stream under a write is to reset it. A write ends in
+// time, and the wheel cuts off what does not.
+func (c *Conn) written() {
+	c.out.lock.Lock()
+	defer c.out.lock.Unlock()
+	if c.out.pending.Load() != 0 {
+		c.flush()
+	}
+}
+
 // lingered is the end of the connection. Shutdown waits for the report too: a program may end
 // behind it.
 func (c *Conn) lingered() {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -37,8 +38,8 @@ type service struct {
 	downloads chan string // the address that one was asked for from
 }
 
-// serve has /refused, /echo, /banned (which brings the tag user=eve), /expires (in a moment), /flood (sends without end) and /deaf (does
-// not read).
+// serve has /refused, /echo, /banned (which brings the tag user=eve), /expires (in a moment), /flood (sends without end), /send (as many bytes
+// as it is told, on a goroutine of its own) and /deaf (does not read).
 func serve(t testing.TB, up *upgrade.Upgrader, configure ...func(*http.Server)) *service {
 	t.Helper()
 	events := upgradetest.NewRecorder()
@@ -88,6 +89,7 @@ func newService(up *upgrade.Upgrader, observer upgrade.Observer) *service {
 			return policy.Allow().WithExpiry(policy.Expiry{At: time.Now().Add(300 * time.Millisecond), Owner: "test"})
 		}))).Handle("/expires", up.Handler(upgradetest.Run(s.echo)))
 		r.Handle("/flood", up.Handler(upgradetest.Run(flood)))
+		r.Handle("/send", up.Handler(upgradetest.Run(send)))
 		r.Handle("/deaf", up.Handler(upgradetest.Run(deaf)))
 	})
 	s.Server = httptest.NewUnstartedServer(r)
@@ -123,6 +125,20 @@ func flood(ctx context.Context, c *upgrade.Conn) error {
 		if err := c.Write(ctx, upgrade.Binary, make([]byte, 32<<10)); err != nil {
 			return err
 		}
+	}
+}
+
+func send(ctx context.Context, c *upgrade.Conn) error {
+	for {
+		_, p, err := c.Read(ctx, nil)
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(string(p))
+		if err != nil {
+			return err
+		}
+		go c.Write(ctx, upgrade.Binary, make([]byte, n))
 	}
 }
 

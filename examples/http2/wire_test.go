@@ -27,6 +27,7 @@ type wire struct {
 	encoder *hpack.Encoder
 	streams map[uint32]*stream
 	goaway  *http2.GoAwayFrame
+	pongs   int
 }
 
 // A stream has what came on it and nobody has looked at.
@@ -37,6 +38,7 @@ type stream struct {
 	data   bytes.Buffer
 	ended  bool // END_STREAM
 	reset  *http2.ErrCode
+	full   bool // its window is not given back
 }
 
 // connect opens a connection, by TLS where the server has it. The settings are the client's.
@@ -140,6 +142,7 @@ func (w *wire) read() error {
 		if !f.IsAck() {
 			return w.framer.WritePing(true, f.Data)
 		}
+		w.pongs++
 	case *http2.GoAwayFrame:
 		w.goaway = f
 	case *http2.MetaHeadersFrame:
@@ -150,7 +153,7 @@ func (w *wire) read() error {
 	case *http2.DataFrame:
 		s.data.Write(f.Data())
 		s.ended = f.StreamEnded()
-		if n := f.Length; n > 0 && !s.ended {
+		if n := f.Length; n > 0 && !s.ended && !s.full {
 			if err := errors.Join(w.framer.WriteWindowUpdate(0, n), w.framer.WriteWindowUpdate(s.id, n)); err != nil {
 				return err
 			}
@@ -266,3 +269,11 @@ func (s *stream) rst(code http2.ErrCode) {
 }
 
 func field(name, value string) hpack.HeaderField { return hpack.HeaderField{Name: name, Value: value} }
+
+// ping waits for the server's answer to a ping.
+func (w *wire) ping() {
+	w.t.Helper()
+	w.pongs = 0
+	w.must(w.framer.WritePing(false, [8]byte{}))
+	w.await("a pong", func() bool { return w.pongs > 0 })
+}
