@@ -188,7 +188,7 @@ func TestHTTP2ReadDeadlines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			up := impatient()
-			up.PingTimeout = time.Hour
+			up.PingTimeout = patience / 4 // after a late pong, the next ping comes behind it
 			c, returned := admitHTTP2(t, up, s)
 			for range 3 {
 				f := c.Frame()
@@ -217,7 +217,7 @@ func TestHTTP2SlowReader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			events := &ledger{}
-			up := &upgrade.Upgrader{WriteTimeout: 300 * time.Millisecond, LingerTimeout: 300 * time.Millisecond, Observer: events}
+			up := &upgrade.Upgrader{WriteTimeout: 2 * time.Second, LingerTimeout: 300 * time.Millisecond, Observer: events}
 			if end { // which comes first, however slow the machine
 				up.WriteTimeout = time.Hour
 			}

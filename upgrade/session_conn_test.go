@@ -22,7 +22,7 @@ import (
 
 // A close from another goroutine waits for the end of a frame that is written in two calls.
 func TestCloseNeverSplitsAFrame(t *testing.T) {
-	c := admit(t, &upgrade.Upgrader{}, func(_ context.Context, c *upgrade.Conn) error {
+	c := admit(t, &upgrade.Upgrader{LingerTimeout: time.Hour}, func(_ context.Context, c *upgrade.Conn) error {
 		conn := c.NetConn()
 		ws.WriteHeader(conn, ws.Header{Fin: true, OpCode: ws.OpText, Length: 5})
 		closed := make(chan error)
@@ -54,7 +54,7 @@ func TestCloseNeverSplitsAFrame(t *testing.T) {
 func TestCloseUnderPressure(t *testing.T) {
 	for range 20 {
 		started := make(chan struct{})
-		c := admit(t, &upgrade.Upgrader{}, func(ctx context.Context, c *upgrade.Conn) error {
+		c := admit(t, &upgrade.Upgrader{LingerTimeout: time.Hour}, func(ctx context.Context, c *upgrade.Conn) error {
 			var others sync.WaitGroup
 			defer others.Wait()
 			for range 3 {

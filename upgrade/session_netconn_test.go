@@ -44,7 +44,7 @@ func TestRawReadsAndWritesAtOnce(t *testing.T) {
 func TestRawUnderPressure(t *testing.T) {
 	for range 10 {
 		conns := make(chan *upgrade.Conn, 1)
-		up := &upgrade.Upgrader{PingInterval: 100 * time.Millisecond}
+		up := &upgrade.Upgrader{PingInterval: 100 * time.Millisecond, PingTimeout: time.Hour, LingerTimeout: time.Hour}
 		c := admit(t, up, func(_ context.Context, c *upgrade.Conn) error {
 			conn := c.NetConn()
 			go func() { // whoever reads is waited for: hence the pings

@@ -92,7 +92,7 @@ func TestSeatIsGivenBack(t *testing.T) {
 			if tc.session == nil {
 				tc.session = listen
 			}
-			up := &upgrade.Upgrader{LingerTimeout: 200 * time.Millisecond}
+			up := &upgrade.Upgrader{LingerTimeout: 500 * time.Millisecond}
 			if tc.edit != nil {
 				tc.edit(up, first, second)
 			}

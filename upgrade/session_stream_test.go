@@ -214,7 +214,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 		},
 	} {
 		result := make(chan error, 2)
-		c := admit(t, &upgrade.Upgrader{WriteTimeout: 50 * time.Millisecond}, func(ctx context.Context, c *upgrade.Conn) error {
+		c := admit(t, &upgrade.Upgrader{WriteTimeout: 200 * time.Millisecond}, func(ctx context.Context, c *upgrade.Conn) error {
 			for range 2 {
 				go func() {
 					for {

@@ -196,7 +196,7 @@ func TestEndIsNoBan(t *testing.T) {
 func TestEndTwice(t *testing.T) {
 	t.Parallel()
 	for name, within := range map[string][2]time.Duration{"sooner": {time.Hour * 1000, 300 * time.Millisecond}, "later": {300 * time.Millisecond, time.Hour * 1000}} {
-		up := &upgrade.Upgrader{}
+		up := &upgrade.Upgrader{LingerTimeout: time.Hour}
 		c := admit(t, up, listen)
 		verdicts := map[bool]policy.Verdict{true: banned, false: expired}
 		for i, w := range within {

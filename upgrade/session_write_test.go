@@ -25,7 +25,7 @@ func TestConcurrentWriters(t *testing.T) {
 	const writers, streamers = 6, 3
 	sizes := []int{1, 125, 126, 5000, 70_000}
 	answered := make(chan struct{}) // the last ping
-	c := admit(t, &upgrade.Upgrader{}, func(ctx context.Context, c *upgrade.Conn) error {
+	c := admit(t, &upgrade.Upgrader{LingerTimeout: time.Hour}, func(ctx context.Context, c *upgrade.Conn) error {
 		var all sync.WaitGroup
 		defer all.Wait()
 		fill := func(writer, i int) []byte {
