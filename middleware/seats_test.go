@@ -123,11 +123,11 @@ func (f storeFunc) Take(ctx context.Context, key middleware.Key, most int) (func
 }
 
 func TestSeatsInAStore(t *testing.T) {
-	up := &upgrade.Upgrader{}
+	up := &upgrade.Upgrader{SeatTimeout: patience}
 	memory := middleware.NewMemorySeats()
 	var asked atomic.Value
 	var given atomic.Int64
-	addr := live(t, middleware.For(up).Seats(middleware.SeatsConfig{Max: 1, Key: byUser, Name: "chat",
+	addr := live(t, middleware.For(up).Seats(middleware.SeatsConfig{Max: 1, Key: byUser, Name: "chat", Timeout: patience,
 		Store: storeFunc(func(ctx context.Context, key middleware.Key, most int) (func(), bool, error) {
 			asked.Store(key.String())
 			give, ok, err := memory.Take(ctx, key, most)
@@ -213,10 +213,10 @@ func TestSeatsWhenTheStoreFails(t *testing.T) {
 
 // When the store fails, those that it counted before count: nobody gets a second set of seats.
 func TestSeatsCountAloneWithThoseThatTheStoreCounted(t *testing.T) {
-	up := &upgrade.Upgrader{}
+	up := &upgrade.Upgrader{SeatTimeout: patience}
 	var down atomic.Bool
 	memory := middleware.NewMemorySeats()
-	addr := live(t, middleware.For(up).Seats(middleware.SeatsConfig{Max: 2, Key: byUser,
+	addr := live(t, middleware.For(up).Seats(middleware.SeatsConfig{Max: 2, Key: byUser, Timeout: patience,
 		Store: storeFunc(func(ctx context.Context, key middleware.Key, most int) (func(), bool, error) {
 			if down.Load() {
 				return nil, false, errors.New("store down")

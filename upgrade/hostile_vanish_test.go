@@ -42,7 +42,7 @@ func TestThousandsVanish(t *testing.T) {
 		t.Skip("thousands of connections")
 	}
 	n := connections(t, 5000)
-	up := &upgrade.Upgrader{PingInterval: time.Second, PingTimeout: time.Hour, LingerTimeout: 500 * time.Millisecond}
+	up := &upgrade.Upgrader{PingInterval: time.Second, PingTimeout: time.Hour, LingerTimeout: 500 * time.Millisecond, SeatTimeout: time.Minute}
 	seat := &stool{}
 	brings := policy.Func(func(*http.Request) policy.Verdict {
 		return expiring("a", time.Hour).WithSeat(seat).WithTag("room", "1").WithTag("user", "alice")

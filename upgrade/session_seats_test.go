@@ -92,7 +92,7 @@ func TestSeatIsGivenBack(t *testing.T) {
 			if tc.session == nil {
 				tc.session = listen
 			}
-			up := &upgrade.Upgrader{LingerTimeout: 500 * time.Millisecond}
+			up := &upgrade.Upgrader{LingerTimeout: 500 * time.Millisecond, SeatTimeout: patience}
 			if tc.edit != nil {
 				tc.edit(up, first, second)
 			}
@@ -156,7 +156,7 @@ func TestNoSeat(t *testing.T) {
 				tc.up = &upgrade.Upgrader{}
 			}
 			events := &ledger{}
-			tc.up.Observer = events
+			tc.up.Observer, tc.up.SeatTimeout = events, patience
 			p := policy.Named("places", always(policy.Allow().WithSeat(tc.seat)))
 			if tc.hidden {
 				p = policy.Hidden(p)
@@ -188,7 +188,7 @@ func TestNoSeat(t *testing.T) {
 }
 
 func TestStatsCountSeats(t *testing.T) {
-	up := &upgrade.Upgrader{}
+	up := &upgrade.Upgrader{SeatTimeout: patience}
 	addr := newServer(t, up.Use(always(policy.Allow().WithSeat(&stool{}).WithSeat(&stool{})))(up.Handler(run(listen))))
 	first, second := connect(t, addr), connect(t, addr)
 	if s := up.Stats(); s.Seats != 4 || s.Live != 2 {
