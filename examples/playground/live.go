@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	shortLife = 2 * time.Second  // of a token
-	window    = time.Second      // over which many would be sent away
-	downtime  = 30 * time.Second // of a maintenance
+	window   = time.Second      // over which many would be sent away
+	downtime = 30 * time.Second // of a maintenance
 )
+
+var shortLife = 2 * time.Second // of a token
 
 // live mounts what ends connections that are open: each ends those of one run, and of nobody else.
 func (p *playground) live(r chi.Router) {

@@ -109,7 +109,7 @@ func playgroundCommand(t *testing.T, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for one that hangs
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // for one that hangs
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), beMain+"=1")

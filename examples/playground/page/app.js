@@ -20,7 +20,7 @@ events.addEventListener("message", ({ data }) => {
 // reports resolves once the server has told everything about a run, and shows what there is until then.
 function reports(run, panel) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("the server reported nothing in 15 seconds")), 15_000);
+    const timer = setTimeout(() => reject(new Error("the server reported nothing in 30 seconds")), 30_000);
     const known = {};
     runs.set(run, ({ verdict, wire, ended }) => {
       if (verdict) showVerdict(panel, known.verdict = verdict);
@@ -93,7 +93,7 @@ async function ask(url, request) {
   const frame = document.createElement("iframe");
   frame.hidden = true;
   const heard = () => new Promise((resolve, reject) => {
-    setTimeout(() => reject(new Error(`${url.origin} does not answer`)), 10_000);
+    setTimeout(() => reject(new Error(`${url.origin} does not answer`)), 30_000);
     addEventListener("message", function listen({ source, origin, data }) {
       if (source !== frame.contentWindow || origin !== url.origin) return;
       removeEventListener("message", listen);
