@@ -14,8 +14,8 @@ const (
 	atATime = askers
 )
 
-// housekeeping are the commands that a process sends by the clock, and those with which a connection begins.
-var housekeeping = []string{"XREAD", "EVAL", "HELLO", "CLIENT", "PING", "INFO"}
+// housekeeping are the commands that a process sends by the clock, those with which a connection begins, and idle's.
+var housekeeping = []string{"XREAD", "EVAL", "HELLO", "CLIENT", "PING", "INFO", "KEYS"}
 
 // handshakes has users connect and leave.
 func handshakes(redis string, o order, n Sizes) (figures, error) {
@@ -51,7 +51,7 @@ func handshakes(redis string, o order, n Sizes) (figures, error) {
 			return nil, err
 		}
 	}
-	before, err := r.idle()
+	before, err := r.idle(redis)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func handshakes(redis string, o order, n Sizes) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, err := r.idle()
+	after, err := r.idle(redis)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func handshakes(redis string, o order, n Sizes) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.idle(); err != nil {
+	if _, err := r.idle(redis); err != nil {
 		return nil, err
 	}
 	commands, err := m.stop()

@@ -22,7 +22,7 @@ import (
 )
 
 // patience is for what must happen: whatever hangs fails.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // An order is what a server is started with.
 type order struct {
@@ -83,11 +83,11 @@ func serve(args []string, commands <-chan string) error {
 
 // routes is the chain of docs/fleet.md, with the limit by user.
 func (o order) routes(up *upgrade.Upgrader, f *fleet.Fleet) http.Handler {
-	rate := middleware.RateLimitConfig{Rate: middleware.PerSecond(1e6), Key: middleware.BySubject}
+	rate := middleware.RateLimitConfig{Rate: middleware.PerSecond(1e6), Key: middleware.BySubject, Timeout: patience}
 	if o.Spent {
 		rate.Rate = middleware.PerHour(1)
 	}
-	seats := middleware.SeatsConfig{Max: 1e6, Key: middleware.BySubject}
+	seats := middleware.SeatsConfig{Max: 1e6, Key: middleware.BySubject, Timeout: patience}
 	maintenance := middleware.NewMaintenance(&middleware.Switch{})
 	if !o.Memory {
 		rate.Limiter, seats.Store, maintenance = f.Limiter(), f.Seats(), f.Switch().Maintenance()
@@ -156,12 +156,18 @@ func (r *remote) tell(command string) (s state, err error) {
 	return s, json.Unmarshal([]byte(line), &s)
 }
 
-// idle waits until all seats are given back, and returns the server's state then.
-func (r *remote) idle() (s state, err error) {
+// idle waits until all seats are given back, and Redis was told, and returns the server's state then.
+func (r *remote) idle(redis string) (s state, err error) {
+	client := newClient(redis)
+	defer client.Close()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	for deadline := time.Now().Add(patience); ; <-poll.C {
-		if s, err = r.tell("state"); err != nil || s.Seats == 0 {
+		sets, err := client.Keys(context.Background(), "wsverdict:seats:*").Result()
+		if err != nil {
+			return s, err
+		}
+		if s, err = r.tell("state"); err != nil || s.Seats == 0 && len(sets) == 0 {
 			return s, err
 		}
 		if time.Now().After(deadline) {
