@@ -41,7 +41,7 @@ func TestHTTP2Echo(t *testing.T) {
 	}
 	for name, s := range map[string]upgrade.Session{"messages": upgradetest.Echo, "raw": raw} {
 		t.Run(name, func(t *testing.T) {
-			up := &upgrade.Upgrader{MaxMessageBytes: 4 << 20}
+			up := &upgrade.Upgrader{MaxMessageBytes: 4 << 20, WriteTimeout: patience}
 			c, returned := admitHTTP2(t, up, s)
 			for _, size := range []int{0, 1, 125, 126, 4091, 4092, 4093, 4096, 16 << 10, 70_000, 3 << 20} {
 				sent := bytes.Repeat([]byte{byte(size)}, size)

@@ -179,7 +179,7 @@ func conform(t *testing.T, exchanges []exchange, cuts []int) {
 	for _, server := range echoes {
 		t.Run(server.name, func(t *testing.T) {
 			// With a linger without end, whatever is not ended at once is not ended in time.
-			up := &upgrade.Upgrader{LingerTimeout: time.Hour, MaxMessageBytes: 16 << 20, LingerBytes: 64 << 20}
+			up := &upgrade.Upgrader{LingerTimeout: time.Hour, MaxMessageBytes: 16 << 20, LingerBytes: 64 << 20, WriteTimeout: patience}
 			addr := newServer(t, up.Handler(run(server.session)))
 			for _, x := range exchanges {
 				for _, cut := range cuts {

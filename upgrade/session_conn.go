@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/wsverdict/wsverdict/upgrade/internal/transport"
 )
 
 // A Conn is an admitted WebSocket connection, as its [Session] has it.
@@ -80,8 +82,11 @@ func (c *Conn) start(conn net.Conn, early []byte, s Session) {
 	c.out.lock.Unlock()
 	c.config.report(c, Started)
 	c.tellObserver()
-	if c.out.pending.Load() != 0 {
-		go c.kick() // this goroutine goes on to read for a stream, and a write that fails waits for that
+	switch {
+	case transport.ProtoMajor(conn) == 1:
+		c.kick()
+	case c.out.pending.Load() != 0:
+		go c.kick() // this goroutine goes on to read for the stream, and a write that fails waits for that
 	}
 	go c.run(s)
 }

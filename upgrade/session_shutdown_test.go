@@ -215,7 +215,7 @@ func TestShutdownOvertakesEnd(t *testing.T) {
 func TestShutdownStorm(t *testing.T) {
 	t.Parallel()
 	for range 5 {
-		up := &upgrade.Upgrader{}
+		up := &upgrade.Upgrader{LingerTimeout: time.Hour}
 		var down atomic.Bool
 		addr := newServer(t, tagged(up)(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
 			if down.Load() {

@@ -252,7 +252,7 @@ func TestEndWithAnAllow(t *testing.T) {
 // Tags come and go while others look for them.
 func TestTagStorm(t *testing.T) {
 	t.Parallel()
-	up := &upgrade.Upgrader{}
+	up := &upgrade.Upgrader{LingerTimeout: time.Hour}
 	addr := newServer(t, tagged(up)(up.Handler(run(func(ctx context.Context, c *upgrade.Conn) error {
 		for _, number := range []string{"1", "2", "3", "1"} {
 			c.Tag("room", number)
