@@ -52,9 +52,9 @@ test("npm pack gives what npm install takes", () => {
   const place = mkdtempSync(join(tmpdir(), "wsverdict-"));
   try {
     const run = (command, ...args) => execFileSync(command, args, { cwd: place, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-    const [{ filename, files }] = JSON.parse(run("npm", "pack", "--json", "--silent", "--ignore-scripts", folder));
+    const [{ filename, files }] = JSON.parse(run("npm", "pack", "--json", "--silent", folder));
     const names = files.map(({ path }) => path);
-    for (const name of ["package.json", "README.md", "LICENSE", "src/index.js", "dist/wsverdict.js"]) assert.ok(names.includes(name), name);
+    for (const name of ["package.json", "README.md", "LICENSE", "src/index.js", "types/index.d.ts", "dist/wsverdict.js"]) assert.ok(names.includes(name), name);
     assert.ok(!names.some((name) => name.startsWith("test") || name.includes("node_modules")), `${names}`);
     writeFileSync(join(place, "package.json"), '{ "private": true, "type": "module" }');
     run("npm", "install", "--offline", "--no-audit", "--no-fund", `./${filename}`);
@@ -67,6 +67,19 @@ test("npm pack gives what npm install takes", () => {
       console.log(typeof connect, typeof explain, typeof renewing, typeof tabs, outcome({ code: 4100 }, { profile: pusher }).action);
     `);
     assert.equal(run("node", "use.js"), "function function function function backoff\n");
+    writeFileSync(join(place, "use.ts"), `
+      import { connect, type Action, type Connection } from "wsverdict";
+      import { centrifuge } from "wsverdict/profiles";
+      const socket: Connection = connect("wss://x/", { protocols: ["chat.v1"], profile: centrifuge });
+      socket.onclose = ({ outcome }) => { const action: Action = outcome.action; };
+      for await (const { data } of socket) socket.send(data);
+      // @ts-expect-error
+      connect("wss://x/", { protocol: "chat.v1" });
+    `);
+    for (const [module, resolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
+      run("node", join(folder, "node_modules/typescript/bin/tsc"), "--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom,dom.iterable", "--types", "",
+        "--module", module, "--moduleResolution", resolution, "use.ts");
+    }
   } finally {
     rmSync(place, { recursive: true });
   }
