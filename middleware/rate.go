@@ -52,6 +52,8 @@ func (q Rate) Check() error {
 func (q Rate) check(wrong *mistakes) {
 	interval := q.Interval()
 	switch {
+	case q == Rate{}:
+		wrong.add("Rate is missing: PerMinute(20), say")
 	case q.Requests <= 0 || q.Per <= 0:
 		wrong.add("Rate: Requests and Per must be positive")
 	case interval == 0:

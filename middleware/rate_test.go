@@ -44,6 +44,9 @@ func TestRateMistakes(t *testing.T) {
 			t.Errorf("%+v: %v", rate, err)
 		}
 	}
+	if _, err := middleware.NewRateLimit(middleware.RateLimitConfig{}); !strings.Contains(err.Error(), "Rate is missing: PerMinute(20), say") {
+		t.Errorf("an empty RateLimitConfig: %v", err)
+	}
 	if r := middleware.PerMinute(60); r.Interval() != time.Second || r.Capacity() != 60 {
 		t.Errorf("interval %v, capacity %d", r.Interval(), r.Capacity())
 	}

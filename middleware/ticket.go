@@ -29,8 +29,8 @@ type TicketsConfig struct {
 
 	// Carry are the handles whose knowledge a ticket brings along, so that they answer behind it
 	// as they do behind the policy itself: JWT.Claims, and JWT.Renew on the connection;
-	// APIKeys.Value; values of your own ([CarryValue]). The order is part of what a Store keeps:
-	// all servers that share one have the same.
+	// APIKeys.Value; values of your own ([CarryValue]). A ticket is good only where the handles are of
+	// the same kinds in the same order: of the same types, and a JWT of the same Issuer and Audience.
 	Carry []Carrier
 
 	// Scope, if given, is asked at the mint and at the redemption, and must say the same: a ticket
@@ -52,7 +52,8 @@ type TicketsConfig struct {
 	// its context. 0 means 250 ms.
 	Timeout time.Duration
 
-	// Name tells the tickets of several Tickets in one Store apart. "" means "default".
+	// Name tells the tickets of several Tickets in one Store apart: those that share a Store and a Name
+	// redeem each other's, on all servers of a fleet. Required where Store is given.
 	Name string
 }
 
@@ -92,6 +93,7 @@ type Tickets struct {
 	life      time.Duration
 	from      TokenSources
 	carry     []Carrier
+	carried   string // what is in carry, in short
 	scope     func(*http.Request) string
 	anyOrigin bool
 	store     TicketStore
@@ -124,10 +126,14 @@ func NewTickets(cfg TicketsConfig) (*Tickets, error) {
 	}
 	if cfg.Store == nil {
 		cfg.Store = NewMemoryTickets(0)
+		cfg.Name = cmp.Or(cfg.Name, "default")
+	} else if cfg.Name == "" {
+		wrong.add("Name is missing: those that share a Store and a Name redeem each other's tickets")
+		cfg.Name = "default" // that is mistake enough
 	}
-	t := &Tickets{life: cfg.Life, from: slices.Clone(cfg.From), carry: slices.Clone(cfg.Carry), scope: cfg.Scope,
+	t := &Tickets{life: cfg.Life, from: slices.Clone(cfg.From), carry: slices.Clone(cfg.Carry), carried: kinds(cfg.Carry), scope: cfg.Scope,
 		anyOrigin: cfg.AnyOrigin, store: cfg.Store,
-		remote: newRemote(cfg.Store, cfg.Timeout, DenyOnFailure, nil, cmp.Or(cfg.Name, "default"), &wrong)}
+		remote: newRemote(cfg.Store, cfg.Timeout, DenyOnFailure, nil, cfg.Name, &wrong)}
 	if err := wrong.err("NewTickets"); err != nil {
 		return nil, err
 	}
@@ -151,8 +157,8 @@ type ticket struct {
 	Tags    []policy.Tag `json:"tags,omitempty"`
 	Expires time.Time    `json:"expires,omitzero"` // of the connection
 
-	Carriers int                     `json:"carriers,omitempty"`
-	Carried  map[int]json.RawMessage `json:"carried,omitempty"` // of those that admitted
+	Kinds   string                  `json:"kinds,omitempty"`   // of all handles
+	Carried map[int]json.RawMessage `json:"carried,omitempty"` // of those that admitted
 }
 
 var (
@@ -222,7 +228,7 @@ func (t *Tickets) redeem(r *http.Request, data []byte) (v policy.Verdict, err er
 		return v, errTicketOrigin
 	case k.Scope != t.scopeOf(r):
 		return v, errTicketScope
-	case k.Carriers != len(t.carry):
+	case k.Kinds != t.carried:
 		return v, errTicketCarried
 	}
 	v = policy.Allow()

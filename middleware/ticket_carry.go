@@ -2,8 +2,12 @@ package middleware
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/wsverdict/wsverdict/policy"
@@ -22,6 +26,23 @@ type Carrier interface {
 
 	// owner is who owns the expiries that bring brings, nil for nobody.
 	owner() any
+
+	// kind is the same for handles that can read what the other wrote, and mean it.
+	kind() string
+}
+
+// kinds is a short text that differs where carriers do. Nil is somebody else's mistake.
+func kinds(carriers []Carrier) string {
+	if len(carriers) == 0 {
+		return ""
+	}
+	hash := sha256.New()
+	for _, c := range carriers {
+		if c != nil {
+			fmt.Fprintf(hash, "%q", c.kind())
+		}
+	}
+	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:9])
 }
 
 func (j *JWT[C]) carry(r *http.Request) (data []byte, ok bool, err error) {
@@ -50,6 +71,10 @@ func (j *JWT[C]) bring(ctx context.Context, v policy.Verdict, data []byte) (poli
 
 func (j *JWT[C]) owner() any { return claimsKey[C]{j} }
 
+func (j *JWT[C]) kind() string {
+	return fmt.Sprintf("jwt %v %q %q", reflect.TypeFor[C](), j.config.Issuer, j.config.Audience)
+}
+
 func (a *APIKeys[T]) carry(r *http.Request) (data []byte, ok bool, err error) {
 	return valueCarrier[T]{apiKeyOf[T]{a}, true}.carry(r)
 }
@@ -59,6 +84,8 @@ func (a *APIKeys[T]) bring(ctx context.Context, v policy.Verdict, data []byte) (
 }
 
 func (a *APIKeys[T]) owner() any { return nil } // nobody renews an API key: its expiry is the ticket's
+
+func (a *APIKeys[T]) kind() string { return fmt.Sprintf("api key %v", reflect.TypeFor[T]()) }
 
 // CarryValue carries what a policy of your own brought with [policy.Verdict.WithValue] under key, a T.
 // Like WithValue it panics if key is nil or does not compare.
@@ -98,3 +125,7 @@ func (c valueCarrier[T]) bring(_ context.Context, v policy.Verdict, data []byte)
 }
 
 func (c valueCarrier[T]) owner() any { return nil }
+
+func (c valueCarrier[T]) kind() string {
+	return fmt.Sprintf("value %T %v", c.key, reflect.TypeFor[T]())
+}

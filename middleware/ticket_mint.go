@@ -62,7 +62,7 @@ func (t *Tickets) describe(r *http.Request) (k ticket, err error) {
 		k.Origin = originHeader(r)
 	}
 	carried := map[any]bool{} // whose expiries are theirs to bring
-	k.Carriers, k.Carried = len(t.carry), map[int]json.RawMessage{}
+	k.Kinds, k.Carried = t.carried, map[int]json.RawMessage{}
 	for i, c := range t.carry {
 		data, ok, err := c.carry(r)
 		if err != nil {

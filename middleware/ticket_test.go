@@ -46,7 +46,7 @@ func newBox(t *testing.T, session upgrade.Session, edit ...func(*middleware.Tick
 		cfg.Tag, cfg.Leeway = "user", time.Millisecond
 		cfg.Revoked = func(_ context.Context, c appClaims) (bool, error) { return c.Role == "banned", nil }
 	}))
-	cfg := middleware.TicketsConfig{Carry: []middleware.Carrier{b.users}}
+	cfg := middleware.TicketsConfig{Name: "chat", Carry: []middleware.Carrier{b.users}}
 	for _, f := range edit {
 		f(&cfg)
 	}
@@ -124,6 +124,10 @@ func TestTicketsMistakes(t *testing.T) {
 		From: middleware.TokenSources{nil}, Carry: []middleware.Carrier{nil}})
 	if n := mistakes(t, err); n != 5 {
 		t.Errorf("%d mistakes: %v", n, err)
+	}
+	_, err = middleware.NewTickets(middleware.TicketsConfig{Store: middleware.NewMemoryTickets(0)})
+	if n := mistakes(t, err); n != 1 || !strings.Contains(err.Error(), "Name is missing") {
+		t.Errorf("a Store without a Name: %v", err)
 	}
 	if _, err := middleware.NewTickets(middleware.TicketsConfig{Life: time.Millisecond}); err == nil {
 		t.Error("a ticket of a millisecond")
@@ -444,13 +448,29 @@ func TestTicketsThatShareAStore(t *testing.T) {
 	store := middleware.NewMemoryTickets(0)
 	b := newBox(t, echo, func(c *middleware.TicketsConfig) { c.Store = store })
 	secret := func() string { return "/ws?ticket=" + b.ticket(t, "/ws/ticket", "") }
-	same := middleware.TicketsConfig{Store: store, Carry: []middleware.Carrier{b.users}}
-	named, less := same, same
-	named.Name, less.Carry = "other", nil
-	for cfg, good := range map[*middleware.TicketsConfig]bool{&same: true, &named: false, &less: false} {
-		v := middleware.MustTickets(*cfg).Judge(httptest.NewRequest("GET", secret(), nil))
-		if v.Allowed() != good || !good && v.Slug() != "ticket_invalid" {
-			t.Errorf("Name %q, Carry %d: %v", cfg.Name, len(cfg.Carry), v)
+	type plainClaims struct{ jwt.RegisteredClaims }
+	for _, tc := range []struct {
+		what, name string
+		carry      []middleware.Carrier
+		good       bool
+	}{
+		{"the same", "chat", []middleware.Carrier{b.users}, true},
+		{"another server's", "chat", []middleware.Carrier{middleware.MustJWT(testConfig())}, true},
+		{"another Name", "other", []middleware.Carrier{b.users}, false},
+		{"nothing carried", "chat", nil, false},
+		{"tokens of another issuer", "chat", []middleware.Carrier{middleware.MustJWT(testConfig(func(cfg *middleware.JWTConfig[appClaims]) {
+			cfg.Issuer = "https://admins.example.com"
+		}))}, false},
+		{"other claims", "chat", []middleware.Carrier{middleware.MustJWT(middleware.JWTConfig[plainClaims]{
+			Keys: testConfig().Keys, Methods: testConfig().Methods, Issuer: testConfig().Issuer, Audience: testConfig().Audience,
+		})}, false},
+		{"API keys", "chat", []middleware.Carrier{newAPIKeys(t)}, false},
+		{"a value", "chat", []middleware.Carrier{middleware.CarryValue[string]("key")}, false},
+	} {
+		tickets := middleware.MustTickets(middleware.TicketsConfig{Store: store, Name: tc.name, Carry: tc.carry})
+		v := tickets.Judge(httptest.NewRequest("GET", secret(), nil))
+		if v.Allowed() != tc.good || !tc.good && v.Slug() != "ticket_invalid" {
+			t.Errorf("%s: %v", tc.what, v)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func routes(f *fleet.Fleet, up *upgrade.Upgrader) http.Handler {
 		c.Use(f.Revocations()),
 		c.Seats(middleware.SeatsConfig{Max: 3, Key: middleware.BySubject, Store: f.Seats(), Timeout: patience}),
 	).Handle("/ws", up.Handler(hold))
-	tickets := middleware.MustTickets(middleware.TicketsConfig{Store: f.Tickets(), Life: time.Minute, Timeout: patience})
+	tickets := middleware.MustTickets(middleware.TicketsConfig{Store: f.Tickets(), Name: "chat", Life: time.Minute, Timeout: patience})
 	r.With(c.Use(policy.Func(whoever))).Handle("/mint", tickets.Handler(up))
 	r.With(c.Use(tickets), c.Use(f.Revocations())).Handle("/redeem", up.Handler(hold))
 	r.Post("/take", func(w http.ResponseWriter, r *http.Request) { // n times, by 16 at a time
