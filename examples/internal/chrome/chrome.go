@@ -76,6 +76,24 @@ func Tab(t *testing.T) context.Context {
 	return ctx
 }
 
+// Watch is HTML for the head of a test's page, so that Wait sees what its scripts fail with.
+const Watch = `<script>
+	addEventListener("error", ({ message }) => (window.failed ??= message ?? "a script, or a module that it imports, does not load"), true);
+	addEventListener("unhandledrejection", ({ reason }) => (window.failed ??= String(reason)));
+</script>`
+
+// Wait waits until a condition in JavaScript is true in the tab. If a script of its page fails, which
+// has Watch in its head, the test does at once, with the page's words.
+func Wait(t testing.TB, tab context.Context, condition string) {
+	t.Helper()
+	if err := chromedp.Do(tab, chromedp.Poll[chromedp.Void](`!!window.failed || !!(`+condition+`)`, chromedp.WithPollingTimeout(0))); err != nil {
+		t.Fatal(err)
+	}
+	if failed, err := chromedp.Run(tab, chromedp.Evaluate[string](`window.failed ?? ""`)); err != nil || failed != "" {
+		t.Fatalf("the page: %s (%v)", failed, err)
+	}
+}
+
 func find() string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
 		if path, err := exec.LookPath(name); err == nil {

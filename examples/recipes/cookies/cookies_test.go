@@ -86,7 +86,7 @@ func TestCookies(t *testing.T) {
 	var tokens, renewals atomic.Int32
 	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
 		signIn(t, w, 40*time.Second)
-		io.WriteString(w, `<script>const said = []; const show = (data) => said.push(data)</script><script type="module" onerror="said.push('its script does not load')">`+recipe.Script(t, "cookies.md")+`</script>`)
+		io.WriteString(w, chrome.Watch+`<script>const said = []; const show = (data) => said.push(data)</script><script type="module">`+recipe.Script(t, "cookies.md")+`</script>`)
 	})
 	r.Post("/token", func(w http.ResponseWriter, _ *http.Request) {
 		if tokens.Add(1) == 1 {
@@ -115,10 +115,8 @@ func TestCookies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	do(chromedp.Navigate("http://"+addr), chromedp.Poll[chromedp.Void](`said.length > 0`, chromedp.WithPollingTimeout(0)))
-	if said, err := chromedp.Run(tab, chromedp.Evaluate[string]("said[0]")); err != nil || said != "hello" {
-		t.Fatalf("the page says %q (%v)", said, err)
-	}
+	do(chromedp.Navigate("http://" + addr))
+	chrome.Wait(t, tab, `said[0] === "hello"`)
 	upgradetest.Eventually(t, "the page was asked twice", func() bool { return tokens.Load() == 2 })
 	upgradetest.Eventually(t, "it has renewed twice", func() bool { return renewals.Load() == 2 })
 	if s := up.Stats(); s.Live != 1 {

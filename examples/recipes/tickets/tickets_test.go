@@ -100,7 +100,7 @@ func TestPage(t *testing.T) {
 	r := routes(up, "http://"+addr)
 	script := strings.ReplaceAll(recipe.Script(t, "tickets.md"), "wss://app.example.com", "ws://"+addr)
 	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `<script type="module">
+		fmt.Fprintf(w, chrome.Watch+`<script type="module">
 			import { connect } from "/wsverdict/wsverdict.js";
 			const authorization = "Bearer %s", signIn = () => {};
 			%s</script>`, token.Sign(t, token.For("alice", time.Hour)), strings.Replace(script, "connect((", "window.socket = connect((", 1))
@@ -111,9 +111,9 @@ func TestPage(t *testing.T) {
 	t.Cleanup(server.Close)
 
 	tab := chrome.Tab(t)
-	if err := chromedp.Do(tab, chromedp.Navigate("http://"+addr),
-		chromedp.Poll[chromedp.Void](`window.socket?.outcome?.code === 1000`, chromedp.WithPollingTimeout(0))); err != nil {
+	if err := chromedp.Do(tab, chromedp.Navigate("http://"+addr)); err != nil {
 		t.Fatal(err)
 	}
+	chrome.Wait(t, tab, `window.socket?.outcome?.code === 1000`)
 	upgradetest.WantEmpty(t, up)
 }
