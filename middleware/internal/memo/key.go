@@ -54,5 +54,6 @@ func (h Hash) Key(text string) Key {
 	defer scratches.Put(s)
 	s.text = append(s.text[:0], text...)
 	h.mac.Seal(s.key[:0], nonce[:], nil, s.text)
+	clear(s.text) // no token stays behind
 	return s.key
 }
