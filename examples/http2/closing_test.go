@@ -26,6 +26,8 @@ func TestEndOfStream(t *testing.T) {
 				st.wantStatus(200)
 				code := ws.StatusCode(4401)
 				switch path {
+				case "/expires":
+					st.echo("hello")
 				case "/banned":
 					st.echo("hello")
 					s.up.End(banned, 0, policy.Tag{Key: "user", Value: "eve"})

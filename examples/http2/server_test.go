@@ -2,6 +2,7 @@ package http2
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -38,7 +39,7 @@ type service struct {
 	downloads chan string // the address that one was asked for from
 }
 
-// serve has /refused, /echo, /banned (which brings the tag user=eve), /expires (in a moment), /flood (sends without end), /send (as many bytes
+// serve has /refused, /echo, /banned (which brings the tag user=eve), /expires (when it has said something), /flood (sends without end), /send (as many bytes
 // as it is told, on a goroutine of its own) and /deaf (does not read).
 func serve(t testing.TB, up *upgrade.Upgrader, configure ...func(*http.Server)) *service {
 	t.Helper()
@@ -86,8 +87,8 @@ func newService(up *upgrade.Upgrader, observer upgrade.Observer) *service {
 		r.With(ws.Use(policy.Func(func(*http.Request) policy.Verdict { return policy.Allow().WithTag("user", "eve") }))).
 			Handle("/banned", up.Handler(upgradetest.Run(s.echo)))
 		r.With(ws.Use(policy.Func(func(*http.Request) policy.Verdict {
-			return policy.Allow().WithExpiry(policy.Expiry{At: time.Now().Add(300 * time.Millisecond), Owner: "test"})
-		}))).Handle("/expires", up.Handler(upgradetest.Run(s.echo)))
+			return policy.Allow().WithExpiry(policy.Expiry{At: time.Now().Add(time.Hour), Owner: "test"})
+		}))).Handle("/expires", up.Handler(upgradetest.Run(s.expires)))
 		r.Handle("/flood", up.Handler(upgradetest.Run(flood)))
 		r.Handle("/send", up.Handler(upgradetest.Run(send)))
 		r.Handle("/deaf", up.Handler(upgradetest.Run(deaf)))
@@ -103,6 +104,19 @@ const download = 64 << 20
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// expires says hello back, and has the expiry come.
+func (s *service) expires(ctx context.Context, c *upgrade.Conn) error {
+	typ, p, err := c.Read(ctx, nil)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(c.Write(ctx, typ, p), c.Extend(policy.Expiry{At: time.Now(), Owner: "test"}))
+	if err != nil {
+		return err
+	}
+	return s.echo(ctx, c)
+}
 
 func (s *service) echo(ctx context.Context, c *upgrade.Conn) error {
 	for {
