@@ -35,11 +35,16 @@ func TestPage(t *testing.T) {
 	}()
 	select {
 	case u := <-url:
-		do(t, tab, chromedp.Navigate(u), until(both("open")))
+		do(t, tab, chromedp.Navigate(u), chromedp.Evaluate[chromedp.Void](`{
+			const fetches = window.fetch;
+			window.underWay = 0;
+			window.fetch = (...args) => (window.underWay++, fetches(...args).finally(() => window.underWay--));
+		}`))
 	case err := <-ended:
 		ended <- err
 		t.Fatal("it ended")
 	}
+	press(t, tab, "open", "connect")
 	press(t, tab, `closed: 4403 banned;do=stop`, "ban")
 	press(t, tab, "open", "unban", "connect")
 	press(t, tab, `closed: 4503 maintenance;do=backoff(;after=[0-9]+)?`, "drain")
@@ -52,7 +57,8 @@ func both(state string) string {
 }
 
 // press presses buttons until both connections are in a state: Redis may be late, and the other server
-// may not know yet what the first was told.
+// may not know yet what the first was told. Nothing is pressed while a request is under way, which could
+// overtake another.
 func press(t *testing.T, tab context.Context, state string, buttons ...string) {
 	t.Helper()
 	clicks := ""
@@ -60,6 +66,7 @@ func press(t *testing.T, tab context.Context, state string, buttons ...string) {
 		clicks += fmt.Sprintf("document.getElementById(%q).click(); ", id)
 	}
 	do(t, tab, until(fmt.Sprintf(`(() => {
+		if (window.underWay) return false;
 		if (%s) return true;
 		if (!(performance.now() - window.pressed < 500)) {
 			window.pressed = performance.now();
