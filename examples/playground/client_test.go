@@ -39,6 +39,7 @@ func TestForetold(t *testing.T) {
 	const results = `[...document.querySelectorAll(".result")].map((result) => result.innerText.replace(/Before you press:\s*/, "")
 		.replace(/after \d+s/, "").replace(/\s+/g, " ").trim())`
 	foretold := evaluate[[]string](t, tab, results)
+	do(t, tab, until(`document.querySelector("#status").textContent.includes("in italics is what a case will show")`))
 	if n := evaluate[int](t, tab, `document.querySelectorAll(".result.will").length`); n != len(foretold) {
 		t.Errorf("%d of %d results are marked as foretold", n, len(foretold))
 	}

@@ -10,7 +10,7 @@ let count = 0;
 
 const events = new EventSource(`events?page=${page}`);
 const ready = new Promise((resolve) => events.addEventListener("ready", resolve, { once: true }));
-events.addEventListener("ready", () => { status.textContent = "Ready."; });
+events.addEventListener("ready", () => { status.textContent = "Ready. What is grey and in italics is what a case will show."; });
 events.addEventListener("error", () => { status.textContent = "The server does not answer. Is it running?"; });
 events.addEventListener("message", ({ data }) => {
   const { run, ...news } = JSON.parse(data);
