@@ -147,7 +147,7 @@ func TestClusterNodePaused(t *testing.T) {
 	t.Parallel()
 	nodes := startCluster(t, "--cluster-require-full-coverage", "no")
 	client := newClient(t, nil, nodes...).(*redis.ClusterClient)
-	f := join(t, client, fleet.Config{Timeout: time.Second})
+	f := join(t, client, fleet.Config{Timeout: 2 * time.Second})
 	nodeOf := func(name string) string {
 		c, err := client.MasterForKey(ctx(t), name)
 		must(t, err)
