@@ -56,10 +56,10 @@ type SeatStore interface {
 // Seats is a policy that allows, and makes the Upgrader take a seat for the connection: when none
 // is left, it is refused with 429 too_many_connections;do=backoff, and when that cannot be found
 // out, with 503 seats_unavailable;do=backoff. The Upgrader gives the seat back when the connection
-// is gone, exactly once. In front of another library's handler nobody takes one, and the limit does not
-// hold. It is safe for concurrent use; connections of several Upgraders count
-// together where one Seats is mounted in front of each. Mounted twice in one chain it takes two
-// seats for a connection.
+// is gone, exactly once. In front of another library's handler nobody takes one, and the limit does
+// not hold. It is safe for concurrent use; connections of several Upgraders count together where
+// one Seats is mounted in front of each. Mounted twice in one chain it takes two seats for a
+// connection.
 type Seats struct {
 	max    int
 	maxFor func(*http.Request) (int, bool)
