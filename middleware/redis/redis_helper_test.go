@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -182,15 +183,15 @@ func startCluster(t testing.TB, args ...string) []*node {
 		one.Close()
 		nodes = append(nodes, n)
 	}
-	c := newClient(t, nil, nodes...)
-	eventually(t, "the Cluster is whole", func() bool {
-		for i := range 60 { // all nodes
-			if c.Set(context.Background(), fmt.Sprint("probe", i), 1, time.Minute).Err() != nil {
-				return false
-			}
-		}
-		return true
-	})
+	// All of them must know of all slots: a client takes any node's word for who has which.
+	for _, n := range nodes {
+		one := redis.NewClient(&redis.Options{Addr: n.addr()})
+		eventually(t, "the Cluster is whole", func() bool {
+			info, _ := one.ClusterInfo(context.Background()).Result()
+			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprint("cluster_slots_ok:", slots))
+		})
+		one.Close()
+	}
 	return nodes
 }
 
