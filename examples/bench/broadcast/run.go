@@ -1,9 +1,7 @@
 package broadcast
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,7 +33,7 @@ const (
 
 // A room is a server with its clients.
 type room struct {
-	server   *child.Process
+	server   *child.Remote[process.Usage]
 	fast     []*client
 	slow     []*client
 	received []atomic.Int64 // by how many fast clients, by the message's number
@@ -58,7 +56,7 @@ func (s Sizes) run(l library) (map[string]float64, error) {
 }
 
 func (r *room) measure(s Sizes) (map[string]float64, error) {
-	idle, err := r.ask("collect")
+	idle, err := r.server.Ask("collect")
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +72,7 @@ func (r *room) measure(s Sizes) (map[string]float64, error) {
 	}
 	r.await(s.Chased)
 	took, received := time.Since(begun), r.sum()
-	chased, err := r.ask("usage")
+	chased, err := r.server.Ask("usage")
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +87,11 @@ func (r *room) measure(s Sizes) (map[string]float64, error) {
 	if r.had == s.Chased { // else somebody is gone
 		r.await(s.Chased + s.Paced)
 	}
-	paced, err := r.ask("usage")
+	paced, err := r.server.Ask("usage")
 	if err != nil {
 		return nil, err
 	}
-	held, err := r.ask("collect")
+	held, err := r.server.Ask("collect")
 	if err != nil {
 		return nil, err
 	}
@@ -123,23 +121,18 @@ func (r *room) measure(s Sizes) (map[string]float64, error) {
 const mB = 1 << 20
 
 func open(l library, s Sizes) (*room, error) {
-	p, err := child.Start("broadcast server", l.name)
+	server, err := child.StartRemote[process.Usage]("broadcast server", l.name)
 	if err != nil {
 		return nil, err
 	}
-	r := &room{server: p, received: make([]atomic.Int64, s.Chased+s.Paced+1), complete: make(chan struct{}, s.Chased+s.Paced), chased: int64(s.Chased)}
-	addr, err := p.Line()
-	if err != nil {
-		p.Kill()
-		return nil, err
-	}
+	r := &room{server: server, received: make([]atomic.Int64, s.Chased+s.Paced+1), complete: make(chan struct{}, s.Chased+s.Paced), chased: int64(s.Chased)}
 	all, errs := make([]*client, s.Clients), make([]error, s.Clients)
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range atATime {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(all)); i = next.Add(1) - 1 {
-				all[i], errs[i] = join(addr, i%10 != 0)
+				all[i], errs[i] = join(server.Addr, i%10 != 0)
 			}
 		})
 	}
@@ -220,18 +213,6 @@ func (r *room) close() {
 		c.conn.Close()
 	}
 	r.server.Kill()
-}
-
-// ask sends a command and returns the server's usage then.
-func (r *room) ask(command string) (u process.Usage, err error) {
-	if err := r.server.Send(command); err != nil {
-		return u, err
-	}
-	line, err := r.server.Line()
-	if err != nil {
-		return u, fmt.Errorf("broadcast: %s: %w", command, err)
-	}
-	return u, json.Unmarshal([]byte(line), &u)
 }
 
 // percentile is of sorted times.

@@ -32,7 +32,11 @@ func (l listener) Accept() (net.Conn, error) {
 // before the usage); "profile FILE", until "profiled".
 func serve(args []string, commands <-chan string) error {
 	bench.Limit(1 << 20)
-	lib, err := findLibrary(args[0])
+	var name string
+	if err := json.Unmarshal([]byte(args[0]), &name); err != nil {
+		return err
+	}
+	lib, err := findLibrary(name)
 	if err != nil {
 		return err
 	}

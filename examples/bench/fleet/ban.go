@@ -23,7 +23,7 @@ func ban(redis string, servers int, n Sizes) (figures, error) {
 		all = append(all, r)
 	}
 	for i := range n.Standing {
-		c, err := connect(all[i%servers].addr, "nobody")
+		c, err := connect(all[i%servers].Addr, "nobody")
 		if err != nil {
 			return nil, err
 		}
@@ -32,7 +32,7 @@ func ban(redis string, servers int, n Sizes) (figures, error) {
 	clients := make([][]*client, n.Bans) // by user
 	for user := range clients {
 		for _, r := range all {
-			c, err := connect(r.addr, fmt.Sprint("user-", user))
+			c, err := connect(r.Addr, fmt.Sprint("user-", user))
 			if err != nil {
 				return nil, err
 			}
@@ -56,7 +56,7 @@ func ban(redis string, servers int, n Sizes) (figures, error) {
 			}()
 		}
 		begun := time.Now()
-		if _, err := all[user%servers].tell(fmt.Sprint("ban user-", user)); err != nil {
+		if _, err := all[user%servers].Ask(fmt.Sprint("ban user-", user)); err != nil {
 			return nil, err
 		}
 		var took time.Duration

@@ -34,7 +34,7 @@ func handshakes(redis string, o order, n Sizes) (figures, error) {
 		until101 := make([]time.Duration, n)
 		took, _, err = atOnce(n, func(i int) error {
 			begun := time.Now()
-			c, err := connect(r.addr, fmt.Sprint("user-", i%users))
+			c, err := connect(r.Addr, fmt.Sprint("user-", i%users))
 			if err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ func handshakes(redis string, o order, n Sizes) (figures, error) {
 			return nil, err
 		}
 	}
-	before, err := r.idle(redis)
+	before, err := idle(r, redis)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func handshakes(redis string, o order, n Sizes) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, err := r.idle(redis)
+	after, err := idle(r, redis)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func handshakes(redis string, o order, n Sizes) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.idle(redis); err != nil {
+	if _, err := idle(r, redis); err != nil {
 		return nil, err
 	}
 	commands, err := m.stop()

@@ -122,42 +122,12 @@ func reads(ctx context.Context, c *upgrade.Conn) error {
 }
 
 // A remote is a server in a process of its own.
-type remote struct {
-	*child.Process
-	addr string
-}
+type remote = child.Remote[state]
 
-func start(o order) (*remote, error) {
-	b, err := json.Marshal(o)
-	if err != nil {
-		return nil, err
-	}
-	p, err := child.Start("fleet server", string(b))
-	if err != nil {
-		return nil, err
-	}
-	addr, err := p.Line()
-	if err != nil {
-		p.Kill()
-		return nil, err
-	}
-	return &remote{p, addr}, nil
-}
-
-// tell has the server do something, and returns its state then.
-func (r *remote) tell(command string) (s state, err error) {
-	if err := r.Send(command); err != nil {
-		return s, err
-	}
-	line, err := r.Line()
-	if err != nil {
-		return s, err
-	}
-	return s, json.Unmarshal([]byte(line), &s)
-}
+func start(o order) (*remote, error) { return child.StartRemote[state]("fleet server", o) }
 
 // idle waits until all seats are given back, and Redis was told, and returns the server's state then.
-func (r *remote) idle(redis string) (s state, err error) {
+func idle(r *remote, redis string) (s state, err error) {
 	client := newClient(redis)
 	defer client.Close()
 	poll := time.NewTicker(5 * time.Millisecond)
@@ -167,7 +137,7 @@ func (r *remote) idle(redis string) (s state, err error) {
 		if err != nil {
 			return s, err
 		}
-		if s, err = r.tell("state"); err != nil || s.Seats == 0 && len(sets) == 0 {
+		if s, err = r.Ask("state"); err != nil || s.Seats == 0 && len(sets) == 0 {
 			return s, err
 		}
 		if time.Now().After(deadline) {

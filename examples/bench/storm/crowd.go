@@ -34,7 +34,7 @@ func (s *crowd) connect(want int) {
 			<-s.pace
 		}
 		begun := time.Now()
-		c, got, err := connected(s.r.addr, s.tokens[i], s.d, want)
+		c, got, err := connected(s.r.Addr, s.tokens[i], s.d, want)
 		s.note(time.Since(begun), c, got, want, err)
 		if err == nil && got != admitted {
 			c.leave()

@@ -29,7 +29,7 @@ func flooded(l library, n int) (figures, error) {
 		return nil, err
 	}
 	defer r.Kill()
-	idle, err := r.ask("usage")
+	idle, err := r.Ask("usage")
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (s storm) start(l library) (*remote, error) {
 		return nil, err
 	}
 	if s.spent {
-		c, got, err := connected(r.addr, i.tokens(1, good)[0], l.dials, admitted)
+		c, got, err := connected(r.Addr, i.tokens(1, good)[0], l.dials, admitted)
 		if err != nil || got != admitted {
 			r.Kill()
 			return nil, fmt.Errorf("storm: %s: the one handshake that its limit allows: %d, %v", l.name, got, err)
@@ -41,7 +41,7 @@ func (s storm) run(l library, n int) (figures, error) {
 		return nil, err
 	}
 	defer r.Kill()
-	idle, err := r.ask("usage")
+	idle, err := r.Ask("usage")
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s storm) run(l library, n int) (figures, error) {
 	warm := newCrowd(r, l.dials, early)
 	warm.connect(s.want)
 	warm.leave()
-	before, err := r.ask("usage")
+	before, err := r.Ask("usage")
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (s storm) run(l library, n int) (figures, error) {
 	begun := time.Now()
 	all.connect(s.want)
 	took := time.Since(begun)
-	after, err := r.ask("usage")
+	after, err := r.Ask("usage")
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +100,11 @@ func settle(r *remote, idle usage) (u usage, err error) {
 	defer tick.Stop()
 	deadline := time.Now().Add(settling)
 	for {
-		if u, err = r.ask("usage"); err != nil {
+		if u, err = r.Ask("usage"); err != nil {
 			return u, err
 		}
 		if u.Goroutines <= idle.Goroutines+spare || time.Now().After(deadline) {
-			return r.ask("collect")
+			return r.Ask("collect")
 		}
 		<-tick.C
 	}

@@ -82,7 +82,7 @@ func (s storm) profile(l library, each time.Duration) (*Profile, error) {
 		return nil, err
 	}
 	defer r.Kill()
-	before, err := r.ask("profile " + file)
+	before, err := r.Ask("profile " + file)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (s storm) profile(l library, each time.Duration) (*Profile, error) {
 		c.connect(s.want)
 		c.leave()
 	}
-	after, err := r.ask("profiled")
+	after, err := r.Ask("profiled")
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func restart(l library, n int) (*restartResult, error) {
 	begun := time.Now()
 	var done sync.WaitGroup
 	for _, c := range clients {
-		done.Go(func() { c.comeBack(old.addr, l.dials, begun) })
+		done.Go(func() { c.comeBack(old.Addr, l.dials, begun) })
 	}
 	if err := old.Send("shutdown"); err != nil {
 		return nil, err
@@ -58,17 +58,17 @@ func restart(l library, n int) (*restartResult, error) {
 	old.Line() // its end
 	old.Wait()
 	time.Sleep(outage)
-	fresh, err := start(order{Library: l.name, Alg: i.alg, Verifies: i.verifies, Addr: old.addr})
+	fresh, err := start(order{Library: l.name, Alg: i.alg, Verifies: i.verifies, Addr: old.Addr})
 	if err != nil {
 		return nil, err
 	}
 	defer fresh.Kill()
-	before, err := fresh.ask("usage")
+	before, err := fresh.Ask("usage")
 	if err != nil {
 		return nil, err
 	}
 	done.Wait()
-	after, err := fresh.ask("usage")
+	after, err := fresh.Ask("usage")
 	if err != nil {
 		return nil, err
 	}

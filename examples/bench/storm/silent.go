@@ -37,7 +37,7 @@ func silence(l library, n int) (figures, error) {
 		return nil, err
 	}
 	defer r.Kill()
-	idle, err := r.ask("usage")
+	idle, err := r.Ask("usage")
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func silence(l library, n int) (figures, error) {
 	codes := make([]int, 3*n)
 	come := func(from, to int) {
 		atOnce(to-from, atATime, func(i int) {
-			if c, code, err := silent(r.addr, tokens[from+i], l.dials); err == nil {
+			if c, code, err := silent(r.Addr, tokens[from+i], l.dials); err == nil {
 				clients[from+i], codes[from+i] = c, code
 			}
 		})
@@ -62,7 +62,7 @@ func silence(l library, n int) (figures, error) {
 		return nil, err
 	}
 	come(n, 3*n)
-	flood, err := r.ask("collect")
+	flood, err := r.Ask("collect")
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func quietest(r *remote) (least usage, err error) {
 	defer tick.Stop()
 	for i := range 5 {
 		<-tick.C
-		u, err := r.ask("collect")
+		u, err := r.Ask("collect")
 		if err != nil {
 			return u, err
 		}

@@ -20,7 +20,7 @@ func slowness(l library, n int) (figures, error) {
 		return nil, err
 	}
 	defer r.Kill()
-	idle, err := r.ask("usage")
+	idle, err := r.Ask("usage")
 	if err != nil {
 		return nil, err
 	}
@@ -30,9 +30,9 @@ func slowness(l library, n int) (figures, error) {
 	if idle, err = settle(r, idle); err != nil {
 		return nil, err
 	}
-	slow := newSlow(r.addr, tokens, l.dials)
+	slow := newSlow(r.Addr, tokens, l.dials)
 	slow.send(0)
-	reading, err := r.ask("collect")
+	reading, err := r.Ask("collect")
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func slowness(l library, n int) (figures, error) {
 		workers.Go(func() {
 			for i := worker; !done.Load(); i += beside {
 				begun := time.Now()
-				c, got, err := connected(r.addr, tokens[i%n], l.dials, admitted)
+				c, got, err := connected(r.Addr, tokens[i%n], l.dials, admitted)
 				if others.note(time.Since(begun), nil, got, admitted, err); err == nil {
 					c.leave()
 				}

@@ -52,6 +52,10 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 func (h Hash) Key(text string) Key {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
+	return h.key(s, text)
+}
+
+func (h Hash) key(s *scratch, text string) Key {
 	s.text = append(s.text[:0], text...)
 	h.mac.Seal(s.key[:0], nonce[:], nil, s.text)
 	clear(s.text) // no token stays behind

@@ -46,6 +46,13 @@ func TestHash(t *testing.T) {
 	}
 }
 
+// TestHashForgets: what is kept for the next text has nothing of the last one.
+func TestHashForgets(t *testing.T) {
+	if left := memo.LeftBehind(memo.NewHash(), "a token"); left != strings.Repeat("\x00", len("a token")) {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
 func TestHashDoesNotAllocate(t *testing.T) {
 	if info, _ := debug.ReadBuildInfo(); slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector makes pools forget")
